@@ -1,0 +1,1 @@
+"""Fixtures of the house; each room has its own beside its tests."""
