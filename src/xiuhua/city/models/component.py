@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
-
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 
 class Component(models.Model):
     """One component of the census.
 
-    ``code`` has 16 digits in scheme 2013 and 17 in scheme 2026 (`xiuhua.city.codes`). Positions are integers of
-    1e-7 degree, CGCS2000; ``datum`` says in what they came. ``owner`` (权属), ``maintainer`` (养护) and ``competent``
-    (主管) are organisations; routing asks the owner first. When class or district changes, this row is closed
-    (``state`` removed, ``changed_on``) and ``replaced_by`` names the new one.
+    ``code`` has 16 digits in scheme 2013 and 17 in scheme 2026 (`xiuhua.city.codes`). Positions are integers
+    of 1e-7 degree, CGCS2000; ``datum`` says in what they came. ``owner`` (权属), ``maintainer`` (养护) and
+    ``competent`` (主管) are organisations; routing asks the owner first. When class or district changes, this
+    row is closed (``state`` removed, ``changed_on``) and ``replaced_by`` names the new one.
     """
 
     class State(models.TextChoices):
@@ -68,13 +63,13 @@ class Component(models.Model):
     class Meta:
         verbose_name = _("component")
         verbose_name_plural = _("components")
-        ordering: ClassVar[Iterable[str]] = ["code"]
-        indexes: ClassVar[list[models.Index]] = [
+        ordering = ["code"]
+        indexes = [
             models.Index(fields=["platform", "major", "minor", "id"], name="city_component_class"),
             models.Index(fields=["grid_code", "id"], name="city_component_grid"),
             models.Index(fields=["lat_e7", "lon_e7"], name="city_component_position"),
         ]
-        constraints: ClassVar[list[models.BaseConstraint]] = [
+        constraints = [
             models.CheckConstraint(
                 condition=Q(lon_e7__gte=-1_800_000_000, lon_e7__lte=1_800_000_000)
                 & Q(lat_e7__gte=-900_000_000, lat_e7__lte=900_000_000),

@@ -1,14 +1,9 @@
-"""Division: one administrative or statistical unit from province to village, with its boundary where one is known."""
+"""Division: one administrative or statistical unit from province to village, with its boundary if known."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
-
 from django.db import models
 from django.utils.translation import gettext_lazy as _
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 
 class Division(models.Model):
@@ -16,7 +11,7 @@ class Division(models.Model):
 
     A code that ends in zeros at city level ("421200") is kept as six digits, the way people write it.
     ``boundary`` is WKB in CGCS2000 longitude/latitude, NULL when no licensed shape is known (real townships
-    have none); ``simulated`` says that the *shape* is generated: names and codes are always those of ``source``.
+    have none); ``simulated`` says that the *shape* is generated; name and code are those of ``source``.
     """
 
     class Level(models.TextChoices):
@@ -44,8 +39,8 @@ class Division(models.Model):
     class Meta:
         verbose_name = _("division")
         verbose_name_plural = _("divisions")
-        ordering: ClassVar[Iterable[str]] = ["code"]
-        indexes: ClassVar[list[models.Index]] = [
+        ordering = ["code"]
+        indexes = [
             models.Index(fields=["level", "code"], name="city_division_level_code"),
         ]
 

@@ -1,20 +1,17 @@
-"""Unit grids (单元网格) and the responsibility grids (责任网格) that are sets of them; GB/T 30428.1 and GB/T 47678.5.
+"""Unit grids (单元网格) and responsibility grids (责任网格), which are sets of them; GB/T 47678.5.
 
-Grids have history: nothing here is ever deleted. A grid that changes its shape is ended (``valid_to``) and a new
-row with the same code begins; at any moment one code has at most one current row.
+Grids have history: nothing here is ever deleted. A grid that changes its shape is ended (``valid_to``) and
+a new row with the same code begins; at any moment one code has at most one current row.
 """
 
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any
 
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 
 class GridKept(Exception):
@@ -43,8 +40,8 @@ class GridQuerySet(models.QuerySet[Any]):
 class UnitGrid(models.Model):
     """The smallest unit of supervision, about 10,000 m2, inside one community; WKB in CGCS2000 lon/lat.
 
-    ``code`` is text read by ``code_scheme`` (`xiuhua.city.codes`): 15 digits in the national scheme, whose first
-    12 are ``community``. ``area_m2`` comes from the projected zone (EPSG:4547), not from degrees.
+    ``code`` is text read by ``code_scheme`` (`xiuhua.city.codes`): 15 digits in the national scheme, whose
+    first 12 are ``community``. ``area_m2`` comes from the projected zone (EPSG:4547), not from degrees.
     """
 
     code = models.CharField(_("grid code"), max_length=20)
@@ -66,13 +63,13 @@ class UnitGrid(models.Model):
     class Meta:
         verbose_name = _("unit grid")
         verbose_name_plural = _("unit grids")
-        ordering: ClassVar[Iterable[str]] = ["code", "valid_from"]
-        indexes: ClassVar[list[models.Index]] = [
+        ordering = ["code", "valid_from"]
+        indexes = [
             models.Index(fields=["code", "valid_from"], name="city_unitgrid_code_from"),
             models.Index(fields=["community", "code"], name="city_unitgrid_community"),
             models.Index(fields=["platform", "code"], name="city_unitgrid_platform"),
         ]
-        constraints: ClassVar[list[models.BaseConstraint]] = [
+        constraints = [
             models.UniqueConstraint(
                 fields=["code"], condition=Q(valid_to__isnull=True), name="city_unitgrid_one_current"
             ),
@@ -91,7 +88,7 @@ class UnitGrid(models.Model):
 
 
 class ResponsibilityGrid(models.Model):
-    """A set of unit grids that one collector or team walks per shift; ``kind`` tells patrol from squad or lot."""
+    """A set of unit grids that one collector or team walks per shift; ``kind`` tells patrol from lot."""
 
     class Kind(models.TextChoices):
         PATROL = "patrol", _("Patrol")
@@ -104,10 +101,13 @@ class ResponsibilityGrid(models.Model):
     name = models.CharField(_("name"), max_length=60)
     name_en = models.CharField(_("English name"), max_length=120, blank=True, default="")
     platform = models.ForeignKey(
-        "city.Platform", verbose_name=_("platform"), on_delete=models.PROTECT, related_name="responsibility_grids"
+        "city.Platform", verbose_name=_("platform"), on_delete=models.PROTECT,
+        related_name="responsibility_grids",
     )
     kind = models.CharField(_("kind"), max_length=12, choices=Kind.choices, default=Kind.PATROL)
-    unit_grids = models.ManyToManyField(UnitGrid, verbose_name=_("unit grids"), related_name="responsibility_grids")
+    unit_grids = models.ManyToManyField(
+        UnitGrid, verbose_name=_("unit grids"), related_name="responsibility_grids"
+    )
     valid_from = models.DateField(_("valid from"))
     valid_to = models.DateField(_("valid until"), null=True, blank=True)
     simulated = models.BooleanField(_("simulated"), default=False)
@@ -118,11 +118,11 @@ class ResponsibilityGrid(models.Model):
     class Meta:
         verbose_name = _("responsibility grid")
         verbose_name_plural = _("responsibility grids")
-        ordering: ClassVar[Iterable[str]] = ["code", "valid_from"]
-        indexes: ClassVar[list[models.Index]] = [
+        ordering = ["code", "valid_from"]
+        indexes = [
             models.Index(fields=["platform", "kind", "code"], name="city_respgrid_platform"),
         ]
-        constraints: ClassVar[list[models.BaseConstraint]] = [
+        constraints = [
             models.UniqueConstraint(
                 fields=["code"], condition=Q(valid_to__isnull=True), name="city_respgrid_one_current"
             ),

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
-
 from django.db import models
 from django.utils.translation import gettext_lazy as _
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 
 class Place(models.Model):
@@ -43,8 +38,8 @@ class Place(models.Model):
     class Meta:
         verbose_name = _("place")
         verbose_name_plural = _("places")
-        ordering: ClassVar[Iterable[str]] = ["platform", "kind", "name", "id"]
-        indexes: ClassVar[list[models.Index]] = [
+        ordering = ["platform", "kind", "name", "id"]
+        indexes = [
             models.Index(fields=["platform", "kind", "name", "id"], name="city_place_kind_name"),
             models.Index(fields=["name"], name="city_place_name"),
         ]

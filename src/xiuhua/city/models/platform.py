@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
-
 from django.db import models
 from django.utils.translation import gettext_lazy as _
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 
 class Platform(models.Model):
@@ -43,7 +38,7 @@ class Platform(models.Model):
     class Meta:
         verbose_name = _("platform")
         verbose_name_plural = _("platforms")
-        ordering: ClassVar[Iterable[str]] = ["code"]
+        ordering = ["code"]
 
     def __str__(self) -> str:
         return f"{self.name} {self.code}"

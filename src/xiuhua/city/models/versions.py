@@ -1,4 +1,4 @@
-"""TableVersion: the number that every in-memory table compares, at most once a second (`xiuhua.city.memory`)."""
+"""TableVersion: the number that every in-memory table compares (`xiuhua.city.memory`)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class TableVersion(models.Model):
-    """Version of one in-memory table; raised by `xiuhua.city.memory.bump` in the transaction that changes its rows."""
+    """Version of one in-memory table, raised by `memory.bump` in the transaction that changes its rows."""
 
     name = models.CharField(_("table"), max_length=40, primary_key=True)
     version = models.PositiveBigIntegerField(_("version"), default=0)
