@@ -1,4 +1,4 @@
-"""Categories: versioned schemes of what a case can be about (GB/T 47678.5-2026, the 2013 scheme, local classes).
+"""Categories: versioned schemes of what a case can be about (GB/T 47678.5-2026, the 2013 one, local classes).
 
 A class is identified by (scheme, kind, code) because the same digits can be a component and an event.
 Rows are never altered or deleted once imported: a changed list becomes a new version of the scheme and

@@ -1,4 +1,4 @@
-"""Organisations: the commission and its 1+1+3 units, departments, county bureaus, contractors and crews, one tree."""
+"""Organisations in one tree: the commission and its 1+1+3 units, departments, county bureaus, contractors."""
 
 from __future__ import annotations
 

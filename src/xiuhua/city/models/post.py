@@ -1,4 +1,4 @@
-"""Posts and who sits in them. A post gives a role on one platform, for one organisation, over one division."""
+"""Posts and who sits in them. A post gives a role on one platform, for an organisation, over a division."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from django.db import models
 
 
 class Post(models.Model):
-    """A seat of work (岗位). Roles are product data (``data/roles.yaml``), so ``role`` is a code, not a key."""
+    """A seat of work (岗位). Roles are product data (``data/roles.yaml``); ``role`` is their code."""
 
     code = models.CharField(max_length=40, unique=True)
     name = models.CharField(max_length=60)

@@ -7,7 +7,7 @@ from django.db import models
 
 
 class ApiToken(models.Model):
-    """A key for the API. Only its SHA-256 is kept (the token is 256 random bits); ``scopes`` narrow the posts."""
+    """A key for the API, kept as SHA-256 only (the token is 256 random bits); ``scopes`` narrow the posts."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="tokens")
     name = models.CharField(max_length=60)

@@ -1,4 +1,4 @@
-"""Accounts of people and services. Permissions come from posts (`xiuhua.city.access`), never from the account."""
+"""Accounts of people and services. Permissions come from posts (`xiuhua.city.access`), not the account."""
 
 from __future__ import annotations
 

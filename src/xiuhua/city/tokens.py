@@ -1,0 +1,92 @@
+"""API tokens: shown once, kept as SHA-256 digests, narrowed by scopes, expiring.
+
+The token is 256 random bits, so a plain digest cannot be guessed back; ``xh_`` lets secret scanners find it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Collection
+from datetime import timedelta
+
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from xiuhua.city.access import Actor, actor_for
+from xiuhua.city.models import ApiToken, User
+
+PREFIX = "xh_"
+MAX_DAYS = 366
+#: ``last_used`` is written at most this often, so reading by API costs no write per request.
+USE_STEP = timedelta(minutes=10)
+
+
+class TokenRefused(ValueError):
+    """The wished token cannot be made; the message is for the person who asked."""
+
+
+def digest(raw: str) -> str:
+    return hashlib.sha256(raw.encode()).hexdigest()
+
+
+def issue(
+    user: User, actor: Actor, name: str, scopes: Collection[str], days: int, *, check: bool = True
+) -> tuple[ApiToken, str]:
+    """Make a token and return it with its text, which is never seen again.
+
+    Raises `TokenRefused` for scopes that the actor does not have, none at all, or a life outside 1-366 days.
+    """
+    wished = sorted(set(scopes))
+    if not name.strip():
+        raise TokenRefused(_("Give the token a name that says who uses it."))
+    if not wished:
+        raise TokenRefused(_("Choose at least one scope."))
+    if not 1 <= days <= MAX_DAYS:
+        raise TokenRefused(_("A token lives between 1 and %(days)d days.") % {"days": MAX_DAYS})
+    if check:
+        if not actor.has("api.token"):
+            raise TokenRefused(_("Your posts do not allow API tokens."))
+        beyond = [scope for scope in wished if not actor.has(scope)]
+        if beyond:
+            raise TokenRefused(
+                _("You cannot give what you do not have: %(scopes)s.") % {"scopes": ", ".join(beyond)}
+            )
+    raw = PREFIX + secrets.token_urlsafe(32)
+    token = ApiToken.objects.create(
+        user=user,
+        name=name.strip()[:60],
+        digest=digest(raw),
+        scopes=wished,
+        expires_at=timezone.now() + timedelta(days=days),
+    )
+    return token, raw
+
+
+def authenticate(raw: str) -> Actor | None:
+    """The actor behind a token, or None when it is unknown, expired, revoked or its account is closed."""
+    if not raw.startswith(PREFIX):
+        return None
+    now = timezone.now()
+    token = (
+        ApiToken.objects.select_related("user")
+        .filter(digest=digest(raw), expires_at__gt=now, revoked_at__isnull=True, user__is_active=True)
+        .first()
+    )
+    if token is None:
+        return None
+    if token.last_used is None or token.last_used < now - USE_STEP:
+        ApiToken.objects.filter(pk=token.pk).filter(
+            Q(last_used__isnull=True) | Q(last_used__lt=now - USE_STEP)
+        ).update(last_used=now)
+    return actor_for(token.user).with_scopes(token.scopes)
+
+
+def revoke(user: User, token_id: int) -> bool:
+    """End one of the user's own tokens; False when there is no such living token."""
+    return bool(
+        ApiToken.objects.filter(pk=token_id, user=user, revoked_at__isnull=True).update(
+            revoked_at=timezone.now()
+        )
+    )
