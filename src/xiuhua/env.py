@@ -44,6 +44,7 @@ class Env(BaseSettings):
         default="FULL", description="SQLite durability; anything but FULL may lose acknowledged reports."
     )
     demo: bool = Field(default=False, description="This is the demonstration city: log-ins are shown.")
+    demo_password: str = Field(default="", description="Password of the demo log-ins; only together with DEMO.")
     debug: bool = Field(default=False, description="Django debug pages; only together with DEMO.")
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         default=("127.0.0.1", "localhost", "[::1]"), description="Host names served, comma-separated."
@@ -102,6 +103,8 @@ class Env(BaseSettings):
     def _debug_only_in_demo(self) -> Env:
         if self.debug and not self.demo:
             raise ValueError(f"{PREFIX}DEBUG is allowed only together with {PREFIX}DEMO")
+        if self.demo_password and not self.demo:
+            raise ValueError(f"{PREFIX}DEMO_PASSWORD is allowed only together with {PREFIX}DEMO")
         return self
 
     @property

@@ -8,6 +8,7 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 
 from xiuhua.env import EnvError, env
+from xiuhua.rooms import ROOMS
 
 try:
     ENV = env()
@@ -15,9 +16,6 @@ except EnvError as error:
     raise ImproperlyConfigured(f"the environment cannot be used:\n{error}") from None
 
 HERE = Path(__file__).resolve().parent
-
-#: Rooms of the house, lower floors first. Adding a room is one word here.
-ROOMS = ("city", "ui", "casework", "command", "demo")
 
 SECRET_KEY = ENV.secret_key
 DEBUG = ENV.debug
@@ -143,6 +141,7 @@ LOGGING = {
 DATA_DIR = ENV.data_dir
 DATA_KEY = ENV.data_key_bytes
 DEMO = ENV.demo
+DEMO_PASSWORD = ENV.demo_password  # of every demo log-in; empty outside the demo
 DIGEST = ENV.digest
 MAP_TILE_URL = ENV.map_tile_url
 MAP_TILE_DATUM = ENV.map_tile_datum
