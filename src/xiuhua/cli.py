@@ -56,6 +56,12 @@ def usage(known: dict[str, Command]) -> str:
     return "\n".join(["usage: xiuhua COMMAND [arguments]", "", *lines])
 
 
+def terminal_language() -> str:
+    """``zh`` or ``en`` by ``LC_ALL``, ``LC_MESSAGES`` or ``LANG``; English unless it is Chinese."""
+    locale = next((v for n in ("LC_ALL", "LC_MESSAGES", "LANG") if (v := os.environ.get(n))), "")
+    return "zh" if locale.startswith("zh") else "en"
+
+
 def ready() -> None:
     """Make Django ready in this process; raises `EnvError` when the environment cannot be used."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "xiuhua.settings")

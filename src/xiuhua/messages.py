@@ -1,8 +1,8 @@
 """Translations: ``.po`` files compiled without gettext's tools, and the check that nothing is untranslated.
 
-    python -m xiuhua.messages compile     .po -> .mo where newer
-    python -m xiuhua.messages check       every msgid of the sources stands in a room's Chinese file, translated
-    python -m xiuhua.messages list ROOM   msgids that ROOM's file lacks, as .po lines to fill in
+python -m xiuhua.messages compile     .po -> .mo where newer
+python -m xiuhua.messages check       every msgid of the sources stands in a room's Chinese file, translated
+python -m xiuhua.messages list ROOM   msgids that ROOM's file lacks, as .po lines to fill in
 """
 
 from __future__ import annotations
@@ -71,7 +71,9 @@ def uses(room: str, base: Path = HERE) -> Iterator[Use]:
 
     for path in sorted((base / room).rglob("*")):
         inside = path.relative_to(base / room)
-        if path.suffix not in (".py", ".html", ".txt") or {"tests", "migrations", "static"} & set(inside.parts):
+        if path.suffix not in (".py", ".html", ".txt") or {"tests", "migrations", "static"} & set(
+            inside.parts
+        ):
             continue
         text = path.read_text(encoding="utf-8")
         if path.suffix != ".py":
@@ -122,7 +124,9 @@ def faults(rooms: tuple[str, ...] = ROOMS, base: Path = HERE) -> list[str]:
             if use.key not in known:
                 found.append(f"{use.path}:{use.line}: {use.key[0]!r} stands in no Chinese file")
             elif use.plural and isinstance(known[use.key].id, str):
-                found.append(f"{use.path}:{use.line}: {use.key[0]!r} is used with a plural, its entry has none")
+                found.append(
+                    f"{use.path}:{use.line}: {use.key[0]!r} is used with a plural, its entry has none"
+                )
     return found
 
 

@@ -1,0 +1,290 @@
+"""``xiuhua run``: makes everything ready, then serves pages and API (granian) and the outbox worker until told to stop.
+
+Without a configured environment it serves the demonstration city with secrets of its own in the data folder.
+The steps, each skipped when nothing changed: translations, static files, migrations, demo.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import hashlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from xiuhua import cli, demo_env, manifest, messages
+from xiuhua.env import PREFIX, env
+from xiuhua.manifest import Text
+
+READY_SECONDS = 60
+STOP_SECONDS = 10
+_PR_SET_PDEATHSIG = 1
+
+
+class Fault(Exception):
+    """Why the start is refused, in words for whoever started it."""
+
+
+class Stop(BaseException):
+    """A signal asked us to stop."""
+
+
+def speak(text: Text) -> str:
+    return text.in_language(cli.terminal_language())
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="xiuhua run", description="Make everything ready and serve Xiuhua.")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
+    parser.add_argument("--port", type=int, default=8000, help="port to listen on (default %(default)s)")
+    parser.add_argument(
+        "--database-url", metavar="URL", help="sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME"
+    )
+    parser.add_argument("--reset", action="store_true", help="throw the demo city away and load it anew")
+    return parser.parse_args(argv)
+
+
+def check_port(host: str, port: int) -> None:
+    """Raise `Fault` when nobody could listen there."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except (OSError, OverflowError) as error:
+        raise Fault(
+            speak(
+                Text(
+                    f"无法监听 {host}:{port}({error})。请停止占用该端口的程序,或用 --port 另选端口。",
+                    f"cannot listen on {host}:{port} ({error}). Stop what uses the port or choose another with --port.",
+                )
+            )
+        ) from None
+
+
+def collect_static() -> None:
+    """Collect static files when any of them, or its place, changed since the last time."""
+    from django.conf import settings
+    from django.contrib.staticfiles.finders import get_finders
+    from django.core.management import call_command
+
+    digest = hashlib.sha256()
+    for finder in get_finders():
+        for path, storage in finder.list([]):
+            stat = Path(storage.path(path)).stat()
+            digest.update(f"{path} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+    stamp = Path(settings.STATIC_ROOT) / ".stamp"
+    if stamp.is_file() and stamp.read_text() == digest.hexdigest():
+        return
+    call_command("collectstatic", interactive=False, verbosity=0, clear=Path(settings.STATIC_ROOT).is_dir())
+    stamp.write_text(digest.hexdigest())
+
+
+def migrate() -> None:
+    """Bring the database to this version; quick when it already is."""
+    from django.core.management import call_command
+
+    call_command("migrate", interactive=False, verbosity=0, run_syncdb=True)
+
+
+def load_demo(reset: bool) -> None:
+    """Migrate, and load the demo city into a new database; refuses a database that is not the demo's."""
+    from xiuhua import database
+
+    state = database.mark()
+    if state is None and database.has_people():
+        raise Fault(
+            speak(
+                Text(
+                    f"该数据库中是一座真实的城市,不是演示数据。请设置 {PREFIX}SECRET_KEY 等变量后再启动。",
+                    "this database holds a city that is not the demo, and is left alone. To serve it, configure "
+                    f"{PREFIX}SECRET_KEY, {PREFIX}DATA_KEY and {PREFIX}DATABASE_URL.",
+                )
+            )
+        )
+    if state == "loading" or (reset and state == "loaded"):
+        database.wipe()
+        state = None
+    migrate()
+    if state is None:
+        print(speak(Text("正在装载演示城市……", "loading the demo city …")), flush=True)
+        database.set_mark("loading")
+        if manifest.load("xiuhua.demo.load:main")([]):
+            raise Fault(speak(Text("演示城市装载失败。", "the demo city could not be loaded (see above).")))
+        database.set_mark("loaded")
+
+
+@dataclass
+class Child:
+    name: str
+    process: subprocess.Popen[bytes]
+
+    def stop(self, how: signal.Signals) -> None:
+        try:
+            os.killpg(self.process.pid, how)
+        except ProcessLookupError:
+            return
+
+
+def _die_with_parent() -> None:
+    """In the child: a parent that is killed takes its children with it (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def start(name: str, command: list[str]) -> Child:
+    # A session of its own: Ctrl-C reaches us alone, and we stop the children in order.
+    process = subprocess.Popen(
+        command, start_new_session=True, preexec_fn=_die_with_parent, stdin=subprocess.DEVNULL
+    )
+    return Child(name, process)
+
+
+def _no_more_interrupts() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+
+
+@contextmanager
+def children() -> Iterator[list[Child]]:
+    """A list of children; all are stopped at the end, politely first."""
+    family: list[Child] = []
+    try:
+        yield family
+    finally:
+        _no_more_interrupts()
+        for child in family:
+            child.stop(signal.SIGTERM)
+        end = time.monotonic() + STOP_SECONDS
+        for child in family:
+            try:
+                child.process.wait(max(0.0, end - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                child.stop(signal.SIGKILL)
+                child.process.wait()
+            child.stop(signal.SIGKILL)  # what is left of its group
+
+
+def _dead(family: list[Child]) -> Child | None:
+    return next((child for child in family if child.process.poll() is not None), None)
+
+
+def wait_until_ready(host: str, port: int, family: list[Child]) -> None:
+    end = time.monotonic() + READY_SECONDS
+    while time.monotonic() < end and not _dead(family):
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            probe.settimeout(1)
+            if probe.connect_ex((host, port)) == 0:
+                return
+        time.sleep(0.05)
+    dead = _dead(family)
+    raise Fault(
+        f"{dead.name} ended with code {dead.process.returncode}" if dead else "the server does not answer"
+    )
+
+
+def stop_on_signals() -> None:
+    def handler(_number: int, _frame: FrameType | None) -> None:
+        raise Stop
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, handler)
+
+
+def table(rows: list[list[str]]) -> str:
+    """Columns padded for a terminal, where a Chinese character is two cells wide."""
+    from unicodedata import east_asian_width
+
+    def cells(text: str) -> int:
+        return sum(2 if east_asian_width(c) in "WF" else 1 for c in text)
+
+    widths = [max(cells(row[i]) for row in rows) for i in range(len(rows[0]))] if rows else []
+    return "\n".join(
+        "  " + "  ".join(t + " " * (w - cells(t)) for t, w in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+def welcome(host: str, port: int) -> str:
+    lines = ["", speak(Text("绣花已启动:", "Xiuhua is ready: ")) + f"http://{host}:{port}/"]
+    if env().demo:
+        rows = manifest.load("xiuhua.demo.logins:table")()
+        lines += [
+            speak(Text("演示账号:", "Demo log-ins:")),
+            table([[str(cell) for cell in row] for row in rows]),
+        ]
+    lines.append(speak(Text("按 Ctrl-C 停止。", "Press Ctrl-C to stop.")))
+    return "\n".join(lines)
+
+
+def prepare(options: argparse.Namespace) -> None:
+    """Everything that must stand before the first request."""
+    if options.database_url:
+        os.environ[f"{PREFIX}DATABASE_URL"] = options.database_url
+    if demo_env.wanted():
+        demo_env.create()
+    elif options.reset and os.environ.get(f"{PREFIX}DEMO", "").lower() not in ("1", "true", "yes", "on"):
+        raise Fault("--reset throws away a demo; this environment is configured for a real city")
+    messages.compile_all()
+    cli.ready()
+    check_port(options.host, options.port)
+    if env().static == "hashed":
+        collect_static()
+    if env().demo:
+        load_demo(options.reset)
+    else:
+        migrate()
+    from django.db import connections
+
+    connections.close_all()
+
+
+def serve(options: argparse.Namespace) -> int:
+    python = sys.executable
+    server: list[Any] = [
+        python,
+        "-m",
+        "granian",
+        "--interface",
+        "wsgi",
+        "--http",
+        "1",
+        "--no-ws",
+        "--workers",
+        1,
+    ]
+    server += ["--blocking-threads", env().worker_threads, "--host", options.host, "--port", options.port]
+    server += ["--log-level", "warning", "xiuhua.wsgi:application"]
+    stop_on_signals()
+    with children() as family:
+        try:
+            family.append(start("server", [str(word) for word in server]))
+            family.append(start("worker", [python, "-m", "xiuhua.cli", "worker"]))
+            wait_until_ready(options.host, options.port, family)
+            print(welcome(options.host, options.port), flush=True)
+            while not (dead := _dead(family)):
+                time.sleep(0.2)
+        except Stop:
+            print(speak(Text("正在停止……", "stopping …")), flush=True)
+            return 0
+    raise Fault(f"the {dead.name} ended with code {dead.process.returncode}; everything else was stopped")
+
+
+def main(argv: list[str]) -> int:
+    options = parse(argv)
+    try:
+        prepare(options)
+        return serve(options)
+    except Fault as fault:
+        print(f"xiuhua run: {fault}", file=sys.stderr)
+        return 1
