@@ -1,4 +1,4 @@
-"""Secrets of a demonstration city: made once per data folder, kept in ``demo.env`` there, never in the code."""
+"""Secrets of a demonstration city: made once per data folder, kept there in ``demo.env``, never in code."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Env(BaseSettings):
     data_dir: Path = Field(default=Path("var"), description="Folder of database, files and collected assets.")
     database_url: str = Field(
         default="",
-        description="sqlite:///PATH or postgresql://USER:PASSWORD@HOST:PORT/NAME; empty = SQLite in DATA_DIR.",
+        description="sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME; empty = SQLite in DATA_DIR.",
     )
     sqlite_synchronous: Literal["FULL", "NORMAL", "OFF"] = Field(
         default="FULL", description="SQLite durability; anything but FULL may lose acknowledged reports."

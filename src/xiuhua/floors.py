@@ -13,7 +13,7 @@ from xiuhua.rooms import FLOORS, floor_of
 
 
 def upward(own: str, other: str) -> bool:
-    """True when room ``own`` may not point at room ``other``; what is not a room (Django's own) lies below all."""
+    """True when room ``own`` may not point at ``other``; what is not a room (Django's own) lies below all."""
     if own == other:
         return False
     try:

@@ -1,4 +1,4 @@
-"""``xiuhua run``: makes everything ready, then serves pages and API (granian) and the outbox worker until told to stop.
+"""``xiuhua run``: makes all ready, then runs granian (pages, API) and the outbox worker until told to stop.
 
 Without a configured environment it serves the demonstration city with secrets of its own in the data folder.
 The steps, each skipped when nothing changed: translations, static files, migrations, demo.
@@ -66,7 +66,7 @@ def check_port(host: str, port: int) -> None:
             speak(
                 Text(
                     f"无法监听 {host}:{port}({error})。请停止占用该端口的程序,或用 --port 另选端口。",
-                    f"cannot listen on {host}:{port} ({error}). Stop what uses the port or choose another with --port.",
+                    f"cannot listen on {host}:{port} ({error}). Stop what uses the port, or choose another: --port.",
                 )
             )
         ) from None
@@ -107,7 +107,7 @@ def load_demo(reset: bool) -> None:
             speak(
                 Text(
                     f"该数据库中是一座真实的城市,不是演示数据。请设置 {PREFIX}SECRET_KEY 等变量后再启动。",
-                    "this database holds a city that is not the demo, and is left alone. To serve it, configure "
+                    "this database holds a city that is not the demo and is left alone. To serve it, configure "
                     f"{PREFIX}SECRET_KEY, {PREFIX}DATA_KEY and {PREFIX}DATABASE_URL.",
                 )
             )

@@ -4,7 +4,7 @@ Nothing is bundled: browsers get the packages' own dist files, without source-ma
 sprite cut down to the icons whose names occur in our sources. Templates use
 
 * ``vendor/tabler.css``, ``vendor/tabler.js`` (Bootstrap 5 inside), ``vendor/htmx.js``
-* ``vendor/maplibre/maplibre-gl.mjs`` (ES module; finds its worker beside it), ``vendor/maplibre/maplibre-gl.css``
+* ``vendor/maplibre/maplibre-gl.mjs`` (ES module, its worker beside it), ``vendor/maplibre/maplibre-gl.css``
 * ``vendor/icons.svg#tabler-NAME`` for ``<svg><use href=…></svg>``, filled ones as ``#tabler-filled-NAME``
 """
 
