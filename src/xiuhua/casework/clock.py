@@ -1,7 +1,8 @@
 """The clock of a case: limits, deadlines, pauses, extensions and clock orders; pure, exact, without Django.
 
-`clock_state` has the states and the JSON operations of the log, `clock_count` what they count to on a calendar
-(`xiuhua.city.calendar`); `why` explains a deadline and `words` says it. Instants are UTC microseconds as int.
+`clock_state` has the states and the JSON operations of the log, `clock_count` what they count to on a
+calendar (`xiuhua.city.calendar`); `why` explains a deadline and `words` says it. Instants are UTC
+microseconds as int.
 """
 
 from xiuhua.casework.clock_count import (

@@ -21,15 +21,15 @@ Span = tuple[int, int | None]
 
 
 class Piece(NamedTuple):
-    """A stretch of running time: whole seconds `a` to `b`, and the amount of part `index` that it uses.
+    """A stretch of running time: whole seconds `a` to `b`, and the amount of the part that it uses.
 
-    `index` is None after the last part is used up: the time is overdue, and `b` None if it runs on.
+    `part` is None after the last part is used up: the time is overdue, and `b` None if it runs on.
     `full` marks the piece that uses up its part.
     """
 
     a: int
     b: int | None
-    index: int | None
+    part: int | None
     amount: Fraction
     full: bool
 
@@ -118,7 +118,7 @@ def marks(
 def _reached(clock: ClockState, parts: Sequence[Limit], calendar: Calendar) -> int | None:
     last = len(parts) - 1
     for piece in walk(running_time(clock), parts, calendar):
-        if piece.full and piece.index == last:
+        if piece.full and piece.part == last:
             return piece.b
     return None
 
@@ -160,11 +160,11 @@ def used_share(clock: ClockState, calendar: Calendar, now: int) -> Fraction:
     used, over = Fraction(0), Fraction(0)
     for piece in walk(running_time(clock, _now(clock, now)), clock.parts, calendar):
         assert piece.b is not None  # cut at now
-        if piece.index is None:
+        if piece.part is None:
             last = clock.parts[-1].unit
             over += calendar.between(piece.a, piece.b, last) * NOMINAL[last]
         else:
-            used += piece.amount * NOMINAL[clock.parts[piece.index].unit]
+            used += piece.amount * NOMINAL[clock.parts[piece.part].unit]
     return (used + over) / sum((_weight(p) for p in clock.parts), Fraction(0))
 
 
@@ -198,18 +198,18 @@ def remaining(clock: ClockState, calendar: Calendar, now: int) -> Remaining:
     pieces = list(walk(running_time(clock, second), clock.parts, calendar))
     last = len(clock.parts) - 1
     for piece in pieces:
-        if piece.full and piece.index == last:
+        if piece.full and piece.part == last:
             assert piece.b is not None  # a used-up part has an end
             return Remaining((), piece.b * MICRO, piece.b - second)
-    index = max((p.index + p.full for p in pieces if p.index is not None), default=0)
-    used = sum((p.amount for p in pieces if p.index == index), Fraction(0))
+    index = max((p.part + p.full for p in pieces if p.part is not None), default=0)
+    used = sum((p.amount for p in pieces if p.part == index), Fraction(0))
     part = clock.parts[index]
     left = (Limit(part.value - used, part.unit), *clock.parts[index + 1 :])
     onward: list[Span] = [(second, None)]
     for stop in clock.stops:
         if stop.to is not None:
             onward = [s for span in onward for s in _without(span, stop.start // MICRO, stop.to // MICRO)]
-    end = next(p.b for p in walk(onward, left, calendar) if p.full and p.index == len(left) - 1)
+    end = next(p.b for p in walk(onward, left, calendar) if p.full and p.part == len(left) - 1)
     assert end is not None  # a used-up part has an end
     return Remaining(left, end * MICRO, end - second)
 
@@ -217,7 +217,7 @@ def remaining(clock: ClockState, calendar: Calendar, now: int) -> Remaining:
 def overdue_seconds(clock: ClockState, calendar: Calendar, now: int) -> int:
     """Seconds on the wall from the deadline to `now` or the finish, without pauses and clock orders."""
     spans = running_time(clock, _now(clock, now))
-    return sum(p.b - p.a for p in walk(spans, clock.parts, calendar) if p.index is None and p.b is not None)
+    return sum(p.b - p.a for p in walk(spans, clock.parts, calendar) if p.part is None and p.b is not None)
 
 
 def is_overdue(clock: ClockState, calendar: Calendar, now: int) -> bool:

@@ -1,5 +1,6 @@
 """The records of the ground, one concept per file."""
 
+from xiuhua.city.models.calendar import CalendarNotice, OfficeHours
 from xiuhua.city.models.category import Category, CategoryScheme, FileCondition
 from xiuhua.city.models.component import Component
 from xiuhua.city.models.division import Division
@@ -16,6 +17,7 @@ from xiuhua.city.models.versions import TableVersion
 __all__ = [
     "ApiToken",
     "Appointment",
+    "CalendarNotice",
     "Category",
     "CategoryScheme",
     "Component",
@@ -24,6 +26,7 @@ __all__ = [
     "FileCondition",
     "GridKept",
     "LoginThrottle",
+    "OfficeHours",
     "Organisation",
     "Place",
     "Platform",
