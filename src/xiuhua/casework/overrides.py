@@ -1,8 +1,8 @@
 """Overrides: a city's own limits, roles, routing and forms laid over a base procedure, place by place.
 
-``override: city_case`` with ``for: one_centre`` merges deeply: mappings key by key, lists replaced whole, ``null``
-removes. The places of every node travel with it, so a later fault names the file that wrote the value. What is marked
-lawful in the base cannot be taken away.
+``override: city_case`` with ``for: one_centre`` merges deeply: mappings key by key, lists replaced whole,
+``null`` removes. The places of every node travel with it, so a later fault names the file that wrote the
+value. What is marked lawful in the base cannot be taken away.
 """
 
 from __future__ import annotations
@@ -31,12 +31,22 @@ class Override:
         base, variant = source.data.get("override"), source.data.get("for")
         faults = []
         if not isinstance(base, str):
-            faults.append(source.fault(("override",), "override 应为流程代码", "override must be the code of a procedure"))
+            faults.append(
+                source.fault(
+                    ("override",), "override 应为流程代码", "override must be the code of a procedure"
+                )
+            )
         if not isinstance(variant, str) or not _VARIANT.fullmatch(variant):
-            faults.append(source.fault(("for",), "缺少 for：覆盖版本的代码", "'for' is required: the code of the variant"))
+            faults.append(
+                source.fault(
+                    ("for",), "缺少 for：覆盖版本的代码", "'for' is required: the code of the variant"
+                )
+            )
         if "procedure" in source.data:
             faults.append(
-                source.fault(("procedure",), "覆盖文件不能改流程代码", "an override cannot change the procedure's code")
+                source.fault(
+                    ("procedure",), "覆盖文件不能改流程代码", "an override cannot change the procedure's code"
+                )
             )
         return (None if faults else cls(str(base), str(variant), source)), faults
 
@@ -71,7 +81,9 @@ def _lay(below: Any, above: Any, path: Path, merged: Source, source: Source) -> 
 
 
 def _guards(action: Any) -> list[dict[str, Any]]:
-    """The guards of a raw action in one shape, lawful ones told apart; anything of a wrong shape is left out."""
+    """The guards of a raw action in one shape, lawful ones told apart; anything of a wrong shape is left
+    out.
+    """
     found = []
     guards = action.get("guards") if isinstance(action, Mapping) else None
     every = isinstance(action, Mapping) and action.get("lawful") is True
@@ -91,9 +103,10 @@ def _guards(action: Any) -> list[dict[str, Any]]:
     return found
 
 
-
 def _lawful_losses(base: Source, merged: Source, source: Source) -> list[ProcedureFault]:
-    """Lawful actions and guards of the base that the merged procedure lacks, or that a new action walks around."""
+    """Lawful actions and guards of the base that the merged procedure lacks, or that a new action walks
+    around.
+    """
     faults = []
     old = base.data.get("actions")
     new = merged.data.get("actions") if isinstance(merged.data, Mapping) else None
@@ -108,7 +121,11 @@ def _lawful_losses(base: Source, merged: Source, source: Source) -> list[Procedu
         path: Path = ("actions", code)
         if not isinstance(new.get(code), Mapping):
             faults.append(
-                source.fault(path, f"动作 {code} 依法必需，不能删除", f"action {code!r} is required by law and cannot be removed")
+                source.fault(
+                    path,
+                    f"动作 {code} 依法必需，不能删除",
+                    f"action {code!r} is required by law and cannot be removed",
+                )
             )
             continue
         place: Path = (*path, "guards") if (*path, "guards") in source.marks else path
@@ -118,14 +135,18 @@ def _lawful_losses(base: Source, merged: Source, source: Source) -> list[Procedu
                 faults.append(_lost(source, place, guard, code))
         if action.get("lawful") is True and new[code].get("lawful") is not True:
             faults.append(
-                source.fault((*path, "lawful"), "不能取消 lawful 标记", "the mark 'lawful' cannot be taken away")
+                source.fault(
+                    (*path, "lawful"), "不能取消 lawful 标记", "the mark 'lawful' cannot be taken away"
+                )
             )
         if lawful and isinstance(target := action.get("to"), str):
             protected.setdefault(target, []).extend(lawful)
     for code, action in new.items():
         if not isinstance(action, Mapping) or code in old or action.get("to") not in protected:
             continue
-        if _overlaps(action, [a for a in old.values() if isinstance(a, Mapping) and a.get("to") == action["to"]]):
+        if _overlaps(
+            action, [a for a in old.values() if isinstance(a, Mapping) and a.get("to") == action["to"]]
+        ):
             kept = [{**guard, "lawful": True} for guard in _guards(action)]
             for guard in protected[action["to"]]:
                 if guard not in kept:

@@ -1,17 +1,17 @@
-"""What must agree between the parts of a procedure, and between procedures: names, ways, clocks, forms, children.
+"""What must agree between the parts of a procedure, and between procedures: names, ways, clocks, forms,
+children.
 
 Parts whose shape is already wrong are known here only by name, so one mistake is reported once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from xiuhua.casework.form_checks import check_form
 from xiuhua.casework.procedures import Draft, Known, origin_states, outcome_of
 from xiuhua.casework.schema import (
-    BOUND_TYPES,
-    CHOICE_TYPES,
     UNITS,
     Action,
     Call,
@@ -22,14 +22,15 @@ from xiuhua.casework.schema import (
 from xiuhua.casework.yaml_source import Path, ProcedureFault
 
 Near = Mapping[str, Draft]
-Say = Callable[[Path, str, str], None]
 
 POSITION = "position"  # pseudo column: the columns of a place, written together
 CONTEXT_WORDS = frozenset({"actor", "now", "today"})  # `$actor`, `$now`, `$today`
 
 
 def cross_check(draft: Draft, near: Near, known: Known) -> list[ProcedureFault]:
-    """Every fault between parts of one draft; ``near`` holds the other procedures by code (its own variant first)."""
+    """Every fault between parts of one draft; ``near`` holds the other procedures by code (its own variant
+    first).
+    """
     return _Checker(draft, near, known).run()
 
 
@@ -81,7 +82,9 @@ class _Checker:
 
     # -- names --
 
-    def known_name(self, path: Path, name: str, names: frozenset[str] | set[str] | None, zh: str, en: str) -> bool:
+    def known_name(
+        self, path: Path, name: str, names: frozenset[str] | set[str] | None, zh: str, en: str
+    ) -> bool:
         if names is None or name in names:
             return True
         self.say(path, f"没有名为 {name} 的{zh}", f"there is no {en} {name!r}")
@@ -96,8 +99,12 @@ class _Checker:
         elif name != POSITION:
             self.known_name(path, name, self.known.columns, "案件字段", "column")
 
-    def reference(self, path: Path, name: str, action: Action | None, fields: Mapping[str, Field] | None = None) -> None:
-        """``$field`` of this form, ``$case.column``, ``$facts.answer`` of any form, ``$actor``/``$now``/``$today``."""
+    def reference(
+        self, path: Path, name: str, action: Action | None, fields: Mapping[str, Field] | None = None
+    ) -> None:
+        """``$field`` of this form, ``$case.column``, ``$facts.answer`` of any form,
+        ``$actor``/``$now``/``$today``.
+        """
         root, _, rest = name.partition(".")
         if rest and root == "case":
             self.column(path, rest)
@@ -107,7 +114,9 @@ class _Checker:
         elif rest:
             self.say(path, f"不认识的引用 ${name}", f"unknown reference ${name}")
         elif name not in CONTEXT_WORDS:
-            names = fields if fields is not None else {field.name for field in action.form} if action else set()
+            names = (
+                fields if fields is not None else {field.name for field in action.form} if action else set()
+            )
             if name not in names and not (action and self.broken("actions", action.code, "form")):
                 self.say(path, f"表单中没有字段 {name}", f"the form has no field {name!r}")
 
@@ -131,9 +140,17 @@ class _Checker:
         if limit.kind == "until":
             field = self.answers.get(limit.until)
             if field is None and self.draft.whole:
-                self.say((*path, "limit", "until"), f"没有表单字段 {limit.until}", f"no form has a field {limit.until!r}")
+                self.say(
+                    (*path, "limit", "until"),
+                    f"没有表单字段 {limit.until}",
+                    f"no form has a field {limit.until!r}",
+                )
             elif field is not None and field.type not in ("date", "datetime"):
-                self.say((*path, "limit", "until"), "until 应指日期字段", "until must name a date or datetime field")
+                self.say(
+                    (*path, "limit", "until"),
+                    "until 应指日期字段",
+                    "until must name a date or datetime field",
+                )
         if list(rule.warn) != sorted(set(rule.warn)):
             self.say((*path, "warn"), "提醒百分比应从小到大且不重复", "warnings must rise and not repeat")
         if rule.sample and not rule.source:
@@ -143,13 +160,17 @@ class _Checker:
             if self.known_name(where, rule.expire, self.action_names, "动作", "action"):
                 action = self.actions.get(rule.expire)
                 if action and not action.system:
-                    self.say(where, f"动作 {rule.expire} 未标 system: true", f"action {rule.expire!r} is not system: true")
+                    self.say(
+                        where,
+                        f"动作 {rule.expire} 未标 system: true",
+                        f"action {rule.expire!r} is not system: true",
+                    )
                 for state in self.states.values() if not self.broken("actions", rule.expire, "from") else ():
                     if action and code in state.run and state.code not in self.origins[rule.expire]:
                         self.say(
                             where,
                             f"计时在状态 {state.code} 中运行，但动作 {rule.expire} 不能在该状态执行",
-                            f"the clock runs in state {state.code!r}, where action {rule.expire!r} is not possible",
+                            f"the clock runs in state {state.code!r}, where {rule.expire!r} is not possible",
                         )
 
     def check_clocks_run(self) -> None:
@@ -168,7 +189,11 @@ class _Checker:
                 where = (*path, part, index)
                 self.known_name(where, code, self.clock_names, "计时", "clock")
                 if code in seen:
-                    self.say(where, f"计时 {code} 已列在 {seen[code]} 中", f"clock {code!r} is already in {seen[code]!r}")
+                    self.say(
+                        where,
+                        f"计时 {code} 已列在 {seen[code]} 中",
+                        f"clock {code!r} is already in {seen[code]!r}",
+                    )
                 seen[code] = part
         mains = [code for code in state.run if code in self.clocks and self.clocks[code].main]
         if len(mains) > 1:
@@ -181,7 +206,9 @@ class _Checker:
         else:
             if state.outcome:
                 self.say((*path, "outcome"), "只有终态有结果", "only a final state has an outcome")
-            unsure = self.broken(*path, "holder") or self.broken(*path, "collect") or self.broken(*path, "final")
+            unsure = (
+                self.broken(*path, "holder") or self.broken(*path, "collect") or self.broken(*path, "final")
+            )
             if not state.holder and not state.collect and not unsure:
                 self.say(path, "缺少持有人 holder", "holder is missing")
         if state.holder:
@@ -189,7 +216,13 @@ class _Checker:
             if state.holder.role:
                 self.role((*where, "role"), state.holder.role)
             if state.holder.children:
-                self.known_name((*where, "children"), state.holder.children, self.relations, "子案件关系", "child relation")
+                self.known_name(
+                    (*where, "children"),
+                    state.holder.children,
+                    self.relations,
+                    "子案件关系",
+                    "child relation",
+                )
                 self.check_children_cover(state)
             elif not state.holder.role and state.holder.user == "none":
                 self.say(where, "持有人须有 role、user 或 children", "a holder needs role, user or children")
@@ -201,7 +234,9 @@ class _Checker:
         assert collect is not None
         field = self.answers.get(collect.source)
         if field is None and self.draft.whole:
-            self.say((*path, "from"), f"没有表单字段 {collect.source}", f"no form has a field {collect.source!r}")
+            self.say(
+                (*path, "from"), f"没有表单字段 {collect.source}", f"no form has a field {collect.source!r}"
+            )
         elif field is not None and field.type != "hands":
             self.say((*path, "from"), "应指类型为 hands 的字段", "must name a field of type hands")
         if self.known_name((*path, "action"), collect.action, self.action_names, "动作", "action"):
@@ -230,7 +265,8 @@ class _Checker:
                     self.say(
                         ("actions", action.code, "spawn", index, "on_end"),
                         f"状态 {state.code} 等待子案件，但未说明结果 {'、'.join(sorted(missing))} 的去向",
-                        f"state {state.code!r} waits for the child, but on_end lacks {', '.join(sorted(missing))}",
+                        f"state {state.code!r} waits for the child, but on_end lacks "
+                        + ", ".join(sorted(missing)),
                     )
 
     # -- actions --
@@ -243,7 +279,9 @@ class _Checker:
             if action.to is None and not self.broken(*path, "to"):
                 self.say(path, "起始动作须有 to", "a start action needs 'to'")
         elif action.origin is None and not self.broken(*path, "from") and not self.broken(*path, "start"):
-            self.say(path, "缺少 from：在哪些状态可执行", "'from' is required: the states in which it may be taken")
+            self.say(
+                path, "缺少 from：在哪些状态可执行", "'from' is required: the states in which it may be taken"
+            )
         if action.to:
             self.known_name((*path, "to"), action.to, self.state_names, "状态", "state")
         if action.origin:
@@ -257,10 +295,12 @@ class _Checker:
                 self.say((*path, "from"), "没有任何状态符合", "no state fits")
         unsure = any(self.broken(*path, key) for key in ("by", "holder", "system"))
         if not (action.by or action.holder or action.system or unsure):
-            self.say(path, "无人可执行：须有 by、holder 或 system", "nobody can do it: needs by, holder or system")
+            self.say(
+                path, "无人可执行：须有 by、holder 或 system", "nobody can do it: needs by, holder or system"
+            )
         for index, role in enumerate(action.by):
             self.role((*path, "by", index), role)
-        self.check_form(action)
+        check_form(action, self.say, self.column, self.role)
         for part, names, zh, en in (
             ("guards", self.known.guards, "条件", "guard"),
             ("effects", self.known.effects, "效果", "effect"),
@@ -289,7 +329,11 @@ class _Checker:
             self.reference(where, value[1:], action)
             field = action.field(value[1:])
             if field and field.type != part:
-                self.say(where, f"字段 {field.name} 的类型应为 {part}", f"field {field.name!r} must be of type {part}")
+                self.say(
+                    where,
+                    f"字段 {field.name} 的类型应为 {part}",
+                    f"field {field.name!r} must be of type {part}",
+                )
             if part in action.assigns.clear:
                 self.say(where, "不能同时指派和清除", "cannot assign and clear at once")
 
@@ -306,8 +350,14 @@ class _Checker:
             if (extend.by is None) == (extend.value is None):
                 self.say(where, "by 与 value 须写且只写一个", "needs either by or value")
             if extend.by is None:
-                if not isinstance(extend.unit, str) or not (extend.unit in UNITS or extend.unit.startswith("$")):
-                    self.say((*where, "unit"), f"单位应为 {'、'.join(UNITS)} 之一", f"unit must be one of {', '.join(UNITS)}")
+                if not isinstance(extend.unit, str) or not (
+                    extend.unit in UNITS or extend.unit.startswith("$")
+                ):
+                    self.say(
+                        (*where, "unit"),
+                        f"单位应为 {'、'.join(UNITS)} 之一",
+                        f"unit must be one of {', '.join(UNITS)}",
+                    )
                 for part in ("value", "unit"):
                     for rest, name in references(getattr(extend, part)):
                         self.reference((*where, part, *rest), name, action)
@@ -333,7 +383,9 @@ class _Checker:
                 self.say((*where, "joined"), "应为 all、any 或 lead", "must be all, any or lead")
         elif call.name in ("no_open", "withdraw"):
             if value != "all":
-                self.known_name((*where, call.name), str(value), self.relations, "子案件关系", "child relation")
+                self.known_name(
+                    (*where, call.name), str(value), self.relations, "子案件关系", "child relation"
+                )
         elif call.name in ("not_overdue", "overdue"):
             self.known_name((*where, call.name), str(value), self.clock_names, "计时", "clock")
         elif call.name == "facts":
@@ -343,63 +395,26 @@ class _Checker:
         elif call.name == "ticked":
             field = action.field(str(value))
             if (field is None or field.type != "bool") and not self.broken("actions", action.code, "form"):
-                self.say((*where, "ticked"), f"表单中没有是否字段 {value}", f"the form has no bool field {value!r}")
+                self.say(
+                    (*where, "ticked"), f"表单中没有是否字段 {value}", f"the form has no bool field {value!r}"
+                )
         elif call.name == "needs_answer":
-            if action.field(str(args.get("field"))) is None and not self.broken("actions", action.code, "form"):
+            if action.field(str(args.get("field"))) is None and not self.broken(
+                "actions", action.code, "form"
+            ):
                 name = args.get("field")
-                self.say((*where, "needs_answer", "field"), f"表单中没有字段 {name}", f"the form has no field {name!r}")
+                self.say(
+                    (*where, "needs_answer", "field"),
+                    f"表单中没有字段 {name}",
+                    f"the form has no field {name!r}",
+                )
             when = args.get("when")
             for name in when if isinstance(when, Mapping) else ():
                 self.column((*where, "needs_answer", "when", name), name)
         elif call.name == "outbox":
-            self.known_name((*where, "outbox"), str(args.get("kind", value)), self.known.outbox, "消息类型", "outbox kind")
-
-    # -- forms --
-
-    def check_form(self, action: Action) -> None:
-        names: set[str] = set()
-        for index, field in enumerate(action.form):
-            path: Path = ("actions", action.code, "form", index)
-            if field.name in names:
-                self.say((*path, "name"), f"字段 {field.name} 重复", f"field {field.name!r} is asked twice")
-            names.add(field.name)
-            if field.column:
-                self.column((*path, "column"), field.column)
-            if field.role:
-                self.role((*path, "role"), field.role)
-            if field.type in CHOICE_TYPES and not field.choices:
-                self.say(path, "选择字段须有 choices", "a choice needs choices")
-            if field.choices and field.type not in CHOICE_TYPES:
-                self.say((*path, "choices"), "只有选择字段有 choices", "only a choice has choices")
-            codes = [choice.code for choice in field.choices]
-            for place, code in enumerate(codes):
-                if code in codes[:place]:
-                    self.say((*path, "choices", place), f"选项 {code} 重复", f"choice {code!r} is listed twice")
-            for part in ("min", "max"):
-                if (bound := getattr(field, part)) is not None and (problem := bad_bound(field.type, bound)):
-                    self.say((*path, part), *problem)
-            if field.required and field.required_if:
-                self.say((*path, "required_if"), "required 与 required_if 只能写一个", "needs either required or required_if")
-            if isinstance(field.default, str) and field.default.startswith("$"):
-                if not field.default.startswith("$case.") and field.default not in ("$today", "$now", "$actor"):
-                    self.say((*path, "default"), "默认值只能引用 $case.字段、$today、$now、$actor",
-                             "a default may refer to $case.column, $today, $now or $actor")  # fmt: skip
-                elif field.default.startswith("$case."):
-                    self.column((*path, "default"), field.default[len("$case.") :])
-            elif field.default is not None and codes and field.type == "choice" and field.default not in codes:
-                self.say((*path, "default"), f"没有选项 {field.default}", f"there is no choice {field.default!r}")
-        for index, field in enumerate(action.form):
-            for other, wanted in field.required_if.items():
-                where: Path = ("actions", action.code, "form", index, "required_if", other)
-                asked = action.field(other)
-                if asked is None or other == field.name:
-                    self.say(where, f"表单中没有字段 {other}", f"the form has no field {other!r}")
-                    continue
-                values = wanted if isinstance(wanted, list) else [wanted]
-                codes = [choice.code for choice in asked.choices]
-                for value in values:
-                    if codes and value not in codes:
-                        self.say(where, f"字段 {other} 没有选项 {value}", f"field {other!r} has no choice {value!r}")
+            self.known_name(
+                (*where, "outbox"), str(args.get("kind", value)), self.known.outbox, "消息类型", "outbox kind"
+            )
 
     def check_keys(self) -> None:
         """One key, one action, in each state and at the start."""
@@ -414,12 +429,16 @@ class _Checker:
                 if not action.key or action.system_only:
                     continue
                 first = used.setdefault(action.key, action)
-                if first is not action and (first.code, action.code) not in told and not _exclusive(first, action):
+                if (
+                    first is not action
+                    and (first.code, action.code) not in told
+                    and not _exclusive(first, action)
+                ):
                     told.add((first.code, action.code))
                     self.say(
                         ("actions", action.code, "key"),
                         f"状态 {state or '开始'} 中按键 {action.key} 已用于动作 {first.code}",
-                        f"key {action.key!r} is already used by action {first.code!r} in state {state or 'start'!r}",
+                        f"key {action.key!r} is already used by {first.code!r} in state {state or 'start'!r}",
                     )
 
     # -- ways --
@@ -441,9 +460,13 @@ class _Checker:
             path: Path = ("states", code)
             if code not in reached:
                 self.say(path, f"状态 {code} 永远到不了", f"state {code!r} can never be reached")
-            leaving = [a for a in self.actions.values() if code in self.origins[a.code] and a.to not in (None, code)]
+            leaving = [
+                a for a in self.actions.values() if code in self.origins[a.code] and a.to not in (None, code)
+            ]
             if not state.final and not leaving:
-                self.say(path, f"状态 {code} 不是终态却没有出口", f"state {code!r} is not final and has no exit")
+                self.say(
+                    path, f"状态 {code} 不是终态却没有出口", f"state {code!r} is not final and has no exit"
+                )
             for action in self.actions.values():
                 if state.final and code in self.origins[action.code] and not action.after_end:
                     self.say(
@@ -469,7 +492,11 @@ class _Checker:
                 self.check_handed(where, self.actions.get(end.action), end.data)
         child = self.near.get(spawn.procedure)
         if child is None:
-            self.say((*path, "procedure"), f"没有名为 {spawn.procedure} 的流程", f"there is no procedure {spawn.procedure!r}")
+            self.say(
+                (*path, "procedure"),
+                f"没有名为 {spawn.procedure} 的流程",
+                f"there is no procedure {spawn.procedure!r}",
+            )
             return
         start = child.actions.get(spawn.action)
         if spawn.action not in child.named("actions"):
@@ -479,7 +506,11 @@ class _Checker:
                 f"procedure {spawn.procedure!r} has no action {spawn.action!r}",
             )
         elif start and not start.start and ("actions", spawn.action, "start") not in child.dropped:
-            self.say((*path, "action"), f"动作 {spawn.action} 不是起始动作", f"action {spawn.action!r} is not a start action")
+            self.say(
+                (*path, "action"),
+                f"动作 {spawn.action} 不是起始动作",
+                f"action {spawn.action!r} is not a start action",
+            )
         else:
             self.check_handed((*path, "pass"), start, spawn.data)
         if not child.whole:
@@ -490,7 +521,8 @@ class _Checker:
                 self.say(
                     (*path, "on_end", outcome),
                     f"流程 {spawn.procedure} 没有结果 {outcome}，只有 {'、'.join(sorted(outcomes))}",
-                    f"procedure {spawn.procedure!r} cannot end in {outcome!r}, only in {', '.join(sorted(outcomes))}",
+                    f"procedure {spawn.procedure!r} cannot end in {outcome!r}, only in "
+                    + ", ".join(sorted(outcomes)),
                 )
         fields = {field.name: field for other in child.actions.values() for field in other.form}
         for outcome, end in spawn.on_end.items():
@@ -532,25 +564,6 @@ class _Checker:
                     f"动作 {action.code} 的必填字段 {field.name} 没有传入",
                     f"required field {field.name!r} of action {action.code!r} is not passed",
                 )
-
-
-def bad_bound(kind: str, bound: str) -> tuple[str, str] | None:
-    """Why ``bound`` is no min or max for a field of this type (zh, en); None when it is one."""
-    import datetime
-    import re
-
-    if kind not in BOUND_TYPES:
-        return f"类型 {kind} 没有 min/max", f"type {kind} has no min or max"
-    if kind in ("date", "datetime"):
-        if re.fullmatch(r"today([+-][0-9]{1,5})?", bound):
-            return None
-        try:
-            datetime.date.fromisoformat(bound)
-        except ValueError:
-            return "应为日期或 today+天数", "must be a date or today+days"
-        return None
-    pattern = r"-?[0-9]{1,15}(\.[0-9]{1,9})?" if kind in ("decimal", "money") else r"-?[0-9]{1,15}"
-    return None if re.fullmatch(pattern, bound) else ("应为数字", "must be a number")
 
 
 def _exclusive(one: Action, other: Action) -> bool:

@@ -1,8 +1,9 @@
-"""Procedures: what a case may do, who may do it, and how much time it takes; loaded from YAML, whole or not at all.
+"""Procedures: what a case may do, who may do it, and how much time it takes; loaded from YAML, whole or not
+at all.
 
-`load` takes the sources of all rooms (and of overrides), checks every one against the schema and against each other,
-and either returns a `Library` or raises `ProceduresBroken` with every fault found. Pure Python: no models, no I/O
-besides `package_sources`.
+`load` takes the sources of all rooms (and of overrides), checks every one against the schema and against
+each other, and either returns a `Library` or raises `ProceduresBroken` with every fault found. Pure Python:
+no models, no I/O besides `package_sources`.
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ from xiuhua.manifest import Text
 
 __all__ = [
     "Action", "Amount", "Assign", "Call", "Choice", "ClockChange", "ClockRule", "Collect", "Extend", "Field",
-    "Holder", "Known", "Library", "Limit", "OnEnd", "Origin", "Procedure", "ProcedureFault", "ProceduresBroken",
-    "SourceFile", "Spawn", "State", "check", "from_canonical", "load", "package_sources",
+    "Holder", "Known", "Library", "Limit", "OnEnd", "Origin", "Procedure", "ProcedureFault",
+    "ProceduresBroken", "SourceFile", "Spawn", "State", "check", "from_canonical", "load", "package_sources",
 ]  # fmt: skip
 
 SECTIONS = ("clocks", "states", "actions")
@@ -67,13 +68,17 @@ class ProceduresBroken(Exception):
     """Nothing was loaded; `faults` lists everything that is wrong, by file and line."""
 
     def __init__(self, faults: Iterable[ProcedureFault]) -> None:
-        self.faults = tuple(sorted(set(faults), key=lambda f: (f.file, f.line, f.column, f.field, f.message.en)))
+        self.faults = tuple(
+            sorted(set(faults), key=lambda f: (f.file, f.line, f.column, f.field, f.message.en))
+        )
         super().__init__("\n".join(str(fault) for fault in self.faults))
 
 
 @dataclass(frozen=True, slots=True)
 class Procedure:
-    """One procedure, resolved (base and overrides). `text` is the canonical JSON that a stored version keeps."""
+    """One procedure, resolved (base and overrides). `text` is the canonical JSON that a stored version
+    keeps.
+    """
 
     code: str
     variant: str  # the ``for`` of the override, empty for the base
@@ -102,7 +107,9 @@ class Procedure:
         return tuple(dict.fromkeys(state.stage for state in self.states.values()))
 
     def main_clock(self, state: str) -> ClockRule | None:
-        """The clock whose due time a case shows in this state: the main one, else the first stage clock, else total."""
+        """The clock whose due time a case shows in this state: the main one, else the first stage clock,
+        else total.
+        """
         entered = self.states[state]
         rules = [self.clocks[code] for code in (*entered.run, *entered.keep, *entered.pause)]
         ranked = sorted(rules, key=lambda rule: (not rule.main, rule.layer == "total"))
@@ -139,7 +146,7 @@ class Library:
         return iter(self.procedures.values())
 
 
-# -- canonical form ---------------------------------------------------------------------------------------------------
+# -- canonical form ----------------------------------------------------------------------------------------
 
 
 def canonical(data: Any) -> str:
@@ -166,7 +173,7 @@ def from_canonical(text: str) -> Procedure:
     return build(draft, variant)
 
 
-# -- from data to parts -----------------------------------------------------------------------------------------------
+# -- from data to parts ------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
@@ -214,13 +221,19 @@ def shape(source: Source) -> tuple[Draft, list[ProcedureFault]]:
         except ValidationError:
             return None
 
-    draft.head = validate(Head, {k: v for k, v in data.items() if k not in (*SECTIONS, "override", "for")}, ())
+    draft.head = validate(
+        Head, {k: v for k, v in data.items() if k not in (*SECTIONS, "override", "for")}, ()
+    )
     for section, kind in _PARTS.items():
         content = data.get(section)
         if content is None and section == "clocks":
             continue
         if not isinstance(content, Mapping) or not content:
-            faults.append(source.fault((section,), f"“{section}”应为非空的键值对", f"{section!r} must be a mapping, not empty"))
+            faults.append(
+                source.fault(
+                    (section,), f"“{section}”应为非空的键值对", f"{section!r} must be a mapping, not empty"
+                )
+            )
             continue
         parts = getattr(draft, section)
         for code, value in content.items():
@@ -233,7 +246,9 @@ def shape(source: Source) -> tuple[Draft, list[ProcedureFault]]:
                 continue
             part = validate(kind, {**value, "code": code}, path)
             if not _CODE.fullmatch(code):
-                faults.append(source.fault(path, "代码应为小写字母、数字和下划线", "a code has only a-z, 0-9 and _"))
+                faults.append(
+                    source.fault(path, "代码应为小写字母、数字和下划线", "a code has only a-z, 0-9 and _")
+                )
             elif part is not None:
                 parts[code] = part
     draft.whole = not faults
@@ -275,13 +290,12 @@ def origin_states(action: Action, states: Mapping[str, State]) -> tuple[str, ...
         for code, state in states.items()
         if code not in origin.without
         and (
-            code in origin.states
-            or (not state.final and (origin.everywhere or state.stage in origin.stages))
+            code in origin.states or (not state.final and (origin.everywhere or state.stage in origin.stages))
         )
     )
 
 
-# -- loading ----------------------------------------------------------------------------------------------------------
+# -- loading -----------------------------------------------------------------------------------------------
 
 
 def check(sources: Iterable[SourceFile], known: Known = Known()) -> tuple[ProcedureFault, ...]:
@@ -296,8 +310,8 @@ def check(sources: Iterable[SourceFile], known: Known = Known()) -> tuple[Proced
 def load(sources: Iterable[SourceFile], known: Known = Known()) -> Library:
     """All procedures of the sources, or `ProceduresBroken` with every fault.
 
-    1. read each file with its places; 2. part base files from overrides; 3. merge every override variant over its
-    base; 4. check the shape of each part; 5. check names, ways and children across all; 6. build.
+    1. read each file with its places; 2. part base files from overrides; 3. merge every override variant
+    over its base; 4. check the shape of each part; 5. check names, ways and children across all; 6. build.
     """
     from xiuhua.casework.procedure_checks import cross_check
 
@@ -318,7 +332,11 @@ def load(sources: Iterable[SourceFile], known: Known = Known()) -> Library:
         if isinstance(code, str) and code in bases:
             first = bases[code].mark(()).file
             faults.append(
-                tree.fault(("procedure",), f"流程 {code} 已在 {first} 中定义", f"procedure {code!r} is already in {first}")
+                tree.fault(
+                    ("procedure",),
+                    f"流程 {code} 已在 {first} 中定义",
+                    f"procedure {code!r} is already in {first}",
+                )
             )
         else:
             bases[code if isinstance(code, str) else f"?{file.name}"] = tree
@@ -328,7 +346,9 @@ def load(sources: Iterable[SourceFile], known: Known = Known()) -> Library:
         if override.base not in bases:
             faults.append(
                 override.source.fault(
-                    ("override",), f"没有名为 {override.base} 的流程", f"there is no procedure {override.base!r}"
+                    ("override",),
+                    f"没有名为 {override.base} 的流程",
+                    f"there is no procedure {override.base!r}",
                 )
             )
             continue
@@ -342,7 +362,7 @@ def load(sources: Iterable[SourceFile], known: Known = Known()) -> Library:
         draft, found = shape(tree)
         faults += found
         drafts[place] = draft
-    for (code, variant), draft in drafts.items():
+    for (_, variant), draft in drafts.items():
         near = {other: drafts.get((other, variant), base) for (other, v), base in drafts.items() if not v}
         faults += cross_check(draft, near, known)
     if faults:
@@ -357,11 +377,13 @@ def package_sources(packages: Sequence[str]) -> list[SourceFile]:
         folder = resources.files(package)
         for entry in sorted(folder.iterdir(), key=lambda item: item.name):
             if entry.name.endswith((".yaml", ".yml")):
-                found.append(SourceFile(f"{package.replace('.', '/')}/{entry.name}", entry.read_text("utf-8")))
+                found.append(
+                    SourceFile(f"{package.replace('.', '/')}/{entry.name}", entry.read_text("utf-8"))
+                )
     return found
 
 
-# -- schema errors in words -------------------------------------------------------------------------------------------
+# -- schema errors in words --------------------------------------------------------------------------------
 
 _WORDS: dict[str, tuple[str, str]] = {
     "missing": ("缺少必填项“{last}”", "{last!r} is required"),
@@ -385,7 +407,9 @@ _WORDS: dict[str, tuple[str, str]] = {
 
 
 def _schema_fault(source: Source, base: Path, error: Mapping[str, Any]) -> ProcedureFault:
-    """A pydantic error as a fault at its place; parts of ``loc`` that are not written in the file are left out."""
+    """A pydantic error as a fault at its place; parts of ``loc`` that are not written in the file are left
+    out.
+    """
     path = base
     loc = error["loc"]
     last = str(loc[-1]) if loc else ""

@@ -1,7 +1,8 @@
 """The parts of a procedure: frozen dataclasses that pydantic checks, one definition for file and program.
 
-Short forms are accepted where a person would write them (``guards: [located, {joined: any}]``) and turned into one
-shape here. An unknown key anywhere is an error. What must agree *between* parts is checked in `procedure_checks`.
+Short forms are accepted where a person would write them (``guards: [located, {joined: any}]``) and turned
+into one shape here. An unknown key anywhere is an error. What must agree *between* parts is checked in
+`procedure_checks`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field as Pydantic, StrictBool, StringConstraints
+from pydantic import BeforeValidator, ConfigDict, StrictBool, StringConstraints
+from pydantic import Field as Pydantic
 from pydantic.dataclasses import dataclass
 from pydantic_core import PydanticCustomError
 
@@ -37,7 +39,18 @@ PERSONAL_TYPES = frozenset({"phone", "person_name", "id_number"})
 TEXT_TYPES = frozenset({"text", "long_text"})
 CHOICE_TYPES = frozenset({"choice", "multi_choice"})
 BOUND_TYPES = frozenset(
-    {"text", "long_text", "integer", "decimal", "money", "date", "datetime", "photos", "multi_choice", "hands"}
+    {
+        "text",
+        "long_text",
+        "integer",
+        "decimal",
+        "money",
+        "date",
+        "datetime",
+        "photos",
+        "multi_choice",
+        "hands",
+    }
 )
 
 
@@ -70,7 +83,7 @@ Title = Annotated[Text, BeforeValidator(_text)]
 Codes = Annotated[tuple[Code, ...], BeforeValidator(_as_list)]
 
 
-# -- limits and clocks ------------------------------------------------------------------------------------------------
+# -- limits and clocks -------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, config=FORBID)
@@ -85,9 +98,9 @@ class Amount:
 class Limit:
     """How much time a clock gives; exactly one kind.
 
-    ``amount``: by urgency (a plain limit stands under all three); ``condition``: of the case's file condition;
-    ``parent``: the due time of the parent's main clock; ``of``: ``ratio`` of another clock's original limit;
-    ``until``: the moment named by an earlier date or datetime answer.
+    ``amount``: by urgency (a plain limit stands under all three); ``condition``: of the case's file
+    condition; ``parent``: the due time of the parent's main clock; ``of``: ``ratio`` of another clock's
+    original limit; ``until``: the moment named by an earlier date or datetime answer.
     """
 
     kind: Literal["amount", "condition", "parent", "of", "until"]
@@ -103,12 +116,17 @@ class Limit:
 
 def _amount(value: Any) -> Amount:
     if not isinstance(value, Mapping):
-        raise wrong("期限应写成 {value: 数字, unit: 单位}", "a limit must be written {value: number, unit: unit}")
+        raise wrong(
+            "期限应写成 {value: 数字, unit: 单位}", "a limit must be written {value: number, unit: unit}"
+        )
     if unknown := sorted(set(value) - {"value", "unit"}):
         raise wrong(f"不认识的字段：{'、'.join(unknown)}", f"unknown key: {', '.join(unknown)}")
     unit = value.get("unit")
     if unit not in UNITS:
-        raise wrong(f"期限单位“{unit}”无效，应为 {'、'.join(UNITS)} 之一", f"unit {unit!r} is not one of {', '.join(UNITS)}")
+        raise wrong(
+            f"期限单位“{unit}”无效，应为 {'、'.join(UNITS)} 之一",
+            f"unit {unit!r} is not one of {', '.join(UNITS)}",
+        )
     number = value.get("value")
     if isinstance(number, bool) or not isinstance(number, int | Decimal | str):
         raise wrong("期限的 value 应为数字", "the value of a limit must be a number")
@@ -158,7 +176,9 @@ def _limit(value: Any) -> Limit:
 
 @dataclass(frozen=True, slots=True, config=FORBID)
 class ClockRule:
-    """One clock of a procedure; states say when it runs. ``warn`` in percent; ``expire`` is a system action."""
+    """One clock of a procedure; states say when it runs. ``warn`` in percent; ``expire`` is a system
+    action.
+    """
 
     code: str
     title: Title
@@ -171,12 +191,14 @@ class ClockRule:
     source: str = ""
 
 
-# -- states -----------------------------------------------------------------------------------------------------------
+# -- states ------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, config=FORBID)
 class Holder:
-    """Who has the case in a state: the named user if there is one, else the role in the organisation, or its children."""
+    """Who has the case in a state: the named user if there is one, else the role in the organisation, or
+    its children.
+    """
 
     role: Code | None = None
     organisation: Literal["responsible_org", "platform", "none"] = "platform"
@@ -196,8 +218,8 @@ class Collect:
 
 @dataclass(frozen=True, slots=True, config=FORBID)
 class State:
-    """One state. Entering it starts or resumes the clocks in ``run``, pauses those in ``pause``, leaves those in
-    ``keep`` as they are and finishes every other running clock."""
+    """One state. Entering it starts or resumes the clocks in ``run``, pauses those in ``pause``, leaves
+    those in ``keep`` as they are and finishes every other running clock."""
 
     code: str
     title: Title
@@ -211,7 +233,7 @@ class State:
     collect: Collect | None = None
 
 
-# -- actions ----------------------------------------------------------------------------------------------------------
+# -- actions -----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, config=FORBID)
@@ -234,7 +256,9 @@ Bound = Annotated[
 
 @dataclass(frozen=True, slots=True, config=FORBID)
 class Field:
-    """One question of an action's form; ``min``/``max`` bound a number, a date (``today+7``), a length or a count."""
+    """One question of an action's form; ``min``/``max`` bound a number, a date (``today+7``), a length or a
+    count.
+    """
 
     name: Code
     type: FieldType
@@ -268,8 +292,9 @@ CALL_EXTRAS = frozenset({"lawful", "say", "hide"})
 
 @dataclass(frozen=True, slots=True, config=FORBID)
 class Call:
-    """A guard or effect by name. A single plain argument is passed as ``value``; ``say`` replaces its refusal;
-    ``hide``: an action that this guard refuses is not offered at all; ``lawful``: no override may remove it."""
+    """A guard or effect by name. A single plain argument is passed as ``value``; ``say`` replaces its
+    refusal; ``hide``: an action that this guard refuses is not offered at all; ``lawful``: no override may
+    remove it."""
 
     name: Code
     args: dict[str, Any] = plain_field(default_factory=dict)
@@ -302,7 +327,9 @@ Calls = tuple[Annotated[Call, BeforeValidator(_call)], ...]
 
 @dataclass(frozen=True, slots=True, config=FORBID)
 class OnEnd:
-    """What the parent does when a child ends: a system action, with answers taken from the child's (``$field``)."""
+    """What the parent does when a child ends: a system action, with answers taken from the child's
+    (``$field``).
+    """
 
     action: Code
     data: Annotated[dict[Code, Any], Pydantic(alias="pass")] = plain_field(default_factory=dict)
@@ -310,7 +337,9 @@ class OnEnd:
 
 @dataclass(frozen=True, slots=True, config=FORBID)
 class Spawn:
-    """A child case: started by ``action`` of ``procedure``; place and class come from the parent, answers by ``pass``."""
+    """A child case: started by ``action`` of ``procedure``; place and class come from the parent, answers
+    by ``pass``.
+    """
 
     procedure: Code
     action: Code
@@ -325,7 +354,9 @@ class Spawn:
 
 @dataclass(frozen=True, slots=True, config=FORBID)
 class Assign:
-    """Who holds next: ``organisation`` -> responsible_org, ``user`` -> holder_user; ``clear`` empties one or both."""
+    """Who holds next: ``organisation`` -> responsible_org, ``user`` -> holder_user; ``clear`` empties one
+    or both.
+    """
 
     organisation: str | None = None
     user: str | None = None
@@ -334,7 +365,9 @@ class Assign:
 
 @dataclass(frozen=True, slots=True, config=FORBID)
 class Extend:
-    """More time on a clock: ``by: original`` adds the original limit once, else ``value`` in ``unit`` (or $fields)."""
+    """More time on a clock: ``by: original`` adds the original limit once, else ``value`` in ``unit`` (or
+    $fields).
+    """
 
     clock: Code
     by: Literal["original"] | None = None
@@ -392,9 +425,11 @@ def _origin(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True, config=FORBID)
 class Action:
-    """One thing that may be done. ``by``: roles; ``holder``: only who holds the case; ``system``: also (or only) the engine.
+    """One thing that may be done. ``by``: roles; ``holder``: only who holds the case; ``system``: also (or
+    only) the engine.
 
-    ``from_states`` is the origin spelled out over the procedure's states, filled in when the procedure is built.
+    ``from_states`` is the origin spelled out over the procedure's states, filled in when the procedure is
+    built.
     """
 
     code: str
@@ -438,4 +473,3 @@ class Head:
     title: Title
     number_prefix: Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Z0-9]*$", max_length=6)] = ""
     source: str = ""
-

@@ -1,7 +1,9 @@
-"""YAML read with its places: every value knows file, line and column, so that a fault can name the exact spot.
+"""YAML read with its places: every value knows file, line and column, so that a fault can name the exact
+spot.
 
-The dialect is a small and safe part of YAML 1.2: no tags, no anchors or aliases, ``true``/``false`` are the only
-booleans (``yes`` and ``no`` are words), numbers with a leading zero stay text (codes), fractions become `Decimal`.
+The dialect is a small and safe part of YAML 1.2: no tags, no anchors or aliases, ``true``/``false`` are the
+only booleans (``yes`` and ``no`` are words), numbers with a leading zero stay text (codes), fractions
+become `Decimal`.
 """
 
 from __future__ import annotations
@@ -116,7 +118,13 @@ def read(source: SourceFile) -> tuple[Source, list[ProcedureFault]]:
     except yaml.YAMLError as error:  # characters that YAML does not allow carry no mark
         before = source.text[: getattr(error, "position", 0)]
         line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
-        say(line, column, (), "文件含有 YAML 不允许的字符", "the file has a character that YAML does not allow")
+        say(
+            line,
+            column,
+            (),
+            "文件含有 YAML 不允许的字符",
+            "the file has a character that YAML does not allow",
+        )
         return tree, faults
     except RecursionError:
         say(1, 1, (), "嵌套层数过多", "the file is nested too deeply")
@@ -131,7 +139,9 @@ def read(source: SourceFile) -> tuple[Source, list[ProcedureFault]]:
         line, column = node.start_mark.line + 1, node.start_mark.column + 1
         tree.marks.setdefault(path, Mark(source.name, line, column))
         if id(node) in seen:
-            say(line, column, path, "不允许使用锚点和别名（& *）", "anchors and aliases (& *) are not allowed")
+            say(
+                line, column, path, "不允许使用锚点和别名（& *）", "anchors and aliases (& *) are not allowed"
+            )
             return None
         seen.add(id(node))
         if len(path) > MAX_DEPTH:
