@@ -1,4 +1,4 @@
-"""What a view asks of the person at the door: `public`, `signed_in`, `requires`. No models: any room may import it.
+"""What a view asks at the door: `public`, `signed_in`, `requires`. No models: every room may import it.
 
 The decorators set ``view.access`` (a test walks the URL map and fails for a view without it) and look only at
 ``request.actor``, which a middleware of the house sets: an object with ``has(permission)``, or None.
