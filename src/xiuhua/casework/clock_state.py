@@ -12,6 +12,7 @@ Operations (JSON lists of strings, ints and null; an amount is ``[value, unit]``
     ["restart", name, amount, urgency?, calendar version?, original due?]  ends this round, begins the next
     ["pause", name, reason code]      ["resume", name]      ["finish", name]
     ["extend", name, amount]
+    ["take_back", name]                    the last pause counts as time used after all
     ["stop", name, from, to | null, ref]   a clock order; a later one with the same ref replaces it, and
                                            ``to <= from`` cancels it
     ["recount", calendar version]          every unfinished clock counts on this calendar from here on
@@ -178,6 +179,7 @@ def enter_state(
     limits: Mapping[str, Limit],
     at: int,
     *,
+    keep: Collection[str] = (),
     restart: Collection[str] = (),
     reason: str = "",
     calendar: Calendar | None = None,
@@ -186,7 +188,7 @@ def enter_state(
 ) -> list[Op]:
     """Operations for entering a state: finish what is named nowhere, pause, resume, start.
 
-    1. An unfinished clock in neither list finishes.
+    1. An unfinished clock in none of the lists finishes; one in `keep` stays as it is.
     2. A running clock in `pause` pauses with `reason` (a code, never free text); others there stay.
     3. A clock in `run` starts, or resumes if paused; a finished one, or one named in `restart`, begins a new
        round with `limits[name]`. Clock orders in force (`stops`) are laid on each clock that starts.
@@ -194,7 +196,7 @@ def enter_state(
     Raises `ClockError` when a clock must start and `limits` has nothing for it.
     """
     ops: list[Op] = []
-    kept = {*run, *pause}
+    kept = {*run, *pause, *keep}
     ops += [["finish", name] for name, c in clocks.items() if name not in kept and c.finished is None]
     for name in pause:
         if name not in run and name in clocks and clocks[name].running:
@@ -350,6 +352,21 @@ def _stop(clock: ClockState, op: Op, rest: list[Any], at: int) -> ClockState:
     return replace(laid(clock), past=tuple(laid(one) for one in clock.past))
 
 
+def _take_back(clock: ClockState, op: Op, rest: list[Any], at: int) -> ClockState:
+    """The last pause counts as time used after all (a refused return)."""
+    _args(op, rest, 0, 0)
+    if clock.finished is not None:
+        raise ClockError(f"clock {clock.name!r} is finished and its pause cannot be taken back")
+    if not clock.pauses:
+        return clock
+    last = clock.pauses[-1]
+    begun = next(i for i, (_a, b) in enumerate(clock.segments) if b == last.start)
+    after = clock.segments[begun + 1][1] if last.to is not None else None
+    joined = (clock.segments[begun][0], after)
+    rest_of = clock.segments[begun + 2 :] if last.to is not None else ()
+    return replace(clock, segments=(*clock.segments[:begun], joined, *rest_of), pauses=clock.pauses[:-1])
+
+
 _OPS: dict[str, Callable[[Any, Op, list[Any], int], ClockState]] = {
     "start": _start,
     "restart": _restart,
@@ -357,6 +374,7 @@ _OPS: dict[str, Callable[[Any, Op, list[Any], int], ClockState]] = {
     "resume": _resume,
     "finish": _finish,
     "extend": _extend,
+    "take_back": _take_back,
     "stop": _stop,
 }
 

@@ -1,0 +1,225 @@
+"""Delivering outbox rows: claim, do, mark; and the engine's own effects.
+
+A row is claimed by one conditional UPDATE, so any number of workers may run. A failed row comes back with a
+growing pause and is dead after `MAX_ATTEMPTS`, shown to the operators and retryable. In each case the rows go in order:
+a row waits while an earlier due one of its case is not done.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import Exists, F, OuterRef, Q
+from django.utils import translation
+
+from xiuhua.casework import clock, clock_count, moments, registry
+from xiuhua.casework.context import Extra
+from xiuhua.casework.models import Case, Event, Outbox, Payload
+from xiuhua.casework.moments import to_us
+from xiuhua.casework.refusal import Refused
+from xiuhua.casework.registry import outbox
+from xiuhua.city.access import SYSTEM
+from xiuhua.city.calendar import calendar_for
+
+log = logging.getLogger("xiuhua.outbox")
+LEASE = timedelta(minutes=2)
+MAX_ATTEMPTS = 8
+ME = f"{socket.gethostname()}:{os.getpid()}"
+
+
+def at_once(keys: list[str]) -> None:
+    """Deliver rows right after their commit; what fails stays for the worker."""
+    if not keys:
+        return
+    for row in Outbox.objects.filter(key__in=keys, done_at__isnull=True, dead=False).order_by("id"):
+        deliver(row)
+
+
+def run_due(limit: int = 200) -> int:
+    """Deliver what is due, oldest first; returns how many rows were taken."""
+    now = moments.now()
+    free = Q(lease_until__isnull=True) | Q(lease_until__lt=now)
+    earlier = Outbox.objects.filter(
+        case_id=OuterRef("case_id"), id__lt=OuterRef("id"), done_at__isnull=True, dead=False, run_at__lte=now
+    )
+    rows = (
+        Outbox.objects.filter(free, done_at__isnull=True, dead=False, run_at__lte=now)
+        .filter(Q(case_id__isnull=True) | ~Exists(earlier))
+        .order_by("run_at", "id")[:limit]
+    )
+    return sum(deliver(row) for row in list(rows))
+
+
+def deliver(row: Outbox) -> bool:
+    """Claim and deliver one row; False when somebody else has it."""
+    now = moments.now()
+    claimed = (
+        Outbox.objects.filter(pk=row.pk, done_at__isnull=True, dead=False)
+        .filter(Q(lease_until__isnull=True) | Q(lease_until__lt=now))
+        .update(lease_until=now + LEASE, lease_by=ME, attempts=F("attempts") + 1)
+    )
+    if not claimed:
+        return False
+    row.attempts += 1
+    try:
+        with translation.override("zh-hans"):
+            registry.handler(row.kind)(row)
+    except Exception as error:  # whatever a handler raises is kept and shown, and the row comes back
+        dead = row.attempts >= MAX_ATTEMPTS
+        wait = timedelta(seconds=min(3600, 5 * 3 ** (row.attempts - 1)))
+        Outbox.objects.filter(pk=row.pk).update(
+            lease_until=None, lease_by="", last_error=f"{type(error).__name__}: {error}"[:2000], dead=dead, run_at=now + wait
+        )
+        log.warning("outbox %s (%s) failed, attempt %s%s", row.pk, row.kind, row.attempts, ", dead" if dead else "")
+        return True
+    Outbox.objects.filter(pk=row.pk).update(done_at=moments.now(), lease_until=None, lease_by="", last_error="")
+    return True
+
+
+def retry(row: Outbox) -> None:
+    """Give a dead row another life."""
+    Outbox.objects.filter(pk=row.pk, done_at__isnull=True).update(
+        dead=False, attempts=0, run_at=moments.now(), lease_until=None
+    )
+
+
+def _system(case: Case | int, action: str, key: str, data: dict[str, Any] | None = None, extra: Extra | None = None) -> bool:
+    """An action by the engine; False when it is refused."""
+    from xiuhua.casework.engine import advance
+
+    try:
+        advance(case, action, SYSTEM, data or {}, key=key, door="system", extra=extra or Extra())
+    except Refused as refused:
+        log.info("system action %s refused on %s: %s", action, case, refused.refusal.code)
+        return False
+    return True
+
+
+# --- the engine's own effects -----------------------------------------------------------------------------------
+
+
+@outbox("join")
+def join(row: Outbox) -> None:
+    """A child has ended: the parent takes the action that the spawn named, or just notes the end."""
+    child = Case.objects.get(pk=row.case_id)
+    assert child.parent_id is not None
+    parent = Case.objects.get(pk=child.parent_id)
+    ended = {"relation": child.relation, "outcome": child.outcome, "number": child.number, "lead": child.lead}
+    action, data = (child.facts.get("on_end") or {}).get(child.outcome, ["", {}])
+    extra = Extra(child=ended)
+    if action and _system(parent, action, row.key, _answers_of(row, child, data), extra):
+        return
+    _system(child.parent_id, "child_ended", f"{row.key}:noted", extra=extra)
+
+
+def _answers_of(row: Outbox, child: Case, data: dict[str, Any]) -> dict[str, Any]:
+    """``$field`` of the spawn's on_end: the answers of the child's last event, else its facts and columns."""
+    payload = Payload.objects.filter(event_id=int(row.payload["event"])).first()
+    answers = json.loads(payload.body).get("answers", {}) if payload and payload.body else {}
+
+    def find(value: Any) -> Any:
+        if not (isinstance(value, str) and value.startswith("$")):
+            return value
+        name = value[1:]
+        return answers.get(name, child.facts.get(name, getattr(child, name, None)))
+
+    return {name: found for name, value in data.items() if (found := find(value)) is not None}
+
+
+@outbox("cancel_children")
+def cancel_children(row: Outbox) -> None:
+    """The parent has ended: what is still open below it is cancelled."""
+    for pk in Case.objects.filter(parent_id=row.case_id, open=True).values_list("pk", flat=True):
+        _system(pk, "cancel", f"{row.key}:{pk}")
+
+
+@outbox("tally")
+def tally_met(row: Outbox) -> None:
+    """A collect state is decided."""
+    assert row.case_id is not None
+    _system(row.case_id, row.payload["about"], row.key)
+
+
+@outbox("share_clock")
+def share_clock(row: Outbox) -> None:
+    """The parent's deadline moved: children under the same clock are counted again."""
+    from xiuhua.casework import library, step
+
+    parent = Case.objects.get(pk=row.case_id)
+    at = to_us(moments.now())
+    for child in Case.objects.filter(parent_id=parent.pk, open=True):
+        rules = library.version(child.procedure_id)
+        names = [n for n, r in rules.clocks.items() if r.limit.kind == "parent"]
+        own = clock.from_json(child.clocks)
+        limit = step.left_of_parent(parent, calendar_for(parent.platform_id), at)
+        calendar = calendar_for(child.platform_id)
+        ops = [
+            clock.start_op(n, limit, at, calendar, restart=True)
+            for n in names
+            if n in own and own[n].finished is None
+        ]
+        if ops:
+            _recount(child, ops, f"{row.key}:{child.pk}", {"parent": parent.number})
+
+
+def _recount(case: Case, ops: list[list[Any]], key: str, note: dict[str, Any], version: int | None = None) -> bool:
+    """Append a recount event: new clock operations and the deadlines that follow."""
+    from xiuhua.casework import library, step
+
+    calendar = calendar_for(case.platform_id, version) if version is not None else calendar_for(case.platform_id)
+    clocks = clock.from_json(case.clocks)
+    at = to_us(max(moments.now(), case.updated_at))
+    for op in ops:
+        clocks = clock.apply(clocks, op, at)
+    columns = step.due_columns(clocks, library.version(case.procedure_id), calendar)
+    return _system(case, "recount", key, extra=Extra(ops=ops, columns=columns, note=note, calendar=calendar))
+
+
+@outbox("clock_warning")
+def clock_warning(row: Outbox) -> None:
+    """A share of a limit is used up: said once, if it is still true."""
+    case = Case.objects.get(pk=row.case_id)
+    state = clock.from_json(case.clocks).get(row.payload["clock"])
+    if not case.open or state is None or not state.running or state.round != row.payload["round"]:
+        return
+    percent = row.payload["percent"]
+    at = clock_count.marks(state, calendar_for(case.platform_id), [percent])[percent]
+    if at != row.payload["at"]:
+        return
+    note = {"clock": row.payload["clock"], "percent": percent}
+    _system(case, "clock_warning", row.key, extra=Extra(note=note, columns={"warned": max(case.warned, percent)}))
+
+
+@outbox("clock_expired")
+def clock_expired(row: Outbox) -> None:
+    """A limit is used up and the procedure says what follows (deemed receipt)."""
+    case = Case.objects.get(pk=row.case_id)
+    state = clock.from_json(case.clocks).get(row.payload["clock"])
+    if not case.open or state is None or not state.running or state.round != row.payload["round"]:
+        return
+    if clock_count.due(state, calendar_for(case.platform_id)) != row.payload["at"]:
+        return
+    _system(case, row.payload["action"], row.key)
+
+
+@outbox("notice")
+def notice(row: Outbox) -> None:
+    """In-app notice: the inbox itself shows what arrived, so nothing more is to be done until a room adds a channel."""
+
+
+@outbox("recount_case")
+def recount_case(row: Outbox) -> None:
+    """One case after a clock order or a new calendar: its clocks are stopped or counted again by an event."""
+    case = Case.objects.get(pk=row.case_id)
+    if case.open:
+        _recount(case, row.payload["ops"], row.key, row.payload.get("note", {}), row.payload.get("calendar"))
+
+
+def last_event(case: Case) -> Event:
+    """The newest event of a case."""
+    return Event.objects.filter(case_id=case.pk).order_by("-seq")[0]

@@ -1,0 +1,25 @@
+"""Casework's records: one concept a file."""
+
+from xiuhua.casework.models.attachment import Attachment
+from xiuhua.casework.models.case import Case, Hand, Numbering, Party
+from xiuhua.casework.models.clock_order import ClockOrder
+from xiuhua.casework.models.event import Anchor, AnchorEntry, Event, Payload, Personal
+from xiuhua.casework.models.outbox import Idempotency, Outbox
+from xiuhua.casework.models.procedure import ProcedureVersion
+
+__all__ = [
+    "Anchor",
+    "AnchorEntry",
+    "Attachment",
+    "Case",
+    "ClockOrder",
+    "Event",
+    "Hand",
+    "Idempotency",
+    "Numbering",
+    "Outbox",
+    "Party",
+    "Payload",
+    "Personal",
+    "ProcedureVersion",
+]

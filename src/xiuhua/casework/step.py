@@ -1,0 +1,592 @@
+"""One step of a case: from a checked action to the rows of one change document.
+
+Pure arithmetic between the reading and the writing statement of `engine.advance`: no query, no file, no network.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from fractions import Fraction
+from typing import Any
+
+from django.conf import settings
+
+from xiuhua.casework import builtin, chain, clock, clock_count, library, projection, registry, write
+from xiuhua.casework.answers import Prepared
+from xiuhua.casework.context import NOTHING, Change, Context, Extra
+from xiuhua.casework.ids import new_id
+from xiuhua.casework.models import Case
+from xiuhua.casework.moments import from_us, to_us
+from xiuhua.casework.procedures import Action, Procedure, Spawn
+from xiuhua.city import categories
+from xiuhua.city.access import Actor
+from xiuhua.city.calendar import WorkCalendar, calendar_for
+
+#: The shortest limit that can be given: what is left of a clock that is already used up.
+LEAST = clock.Limit(Fraction(1, 60), "minute")
+
+
+@dataclass
+class Written:
+    """The case after the step, the document to write, and outbox keys to deliver at once after the commit."""
+
+    case: Case
+    document: write.Document
+    at_once: list[str] = field(default_factory=list)
+    outcome: dict[str, Any] = field(default_factory=dict)
+
+
+def blank_case(rules: Procedure, version: int, platform_id: int) -> Case:
+    """A case before its first event."""
+    case = Case(id=new_id(), number="", seq=0)
+    case.platform_id = platform_id
+    case.procedure_id = version
+    case.procedure_code = rules.code
+    case.state = ""
+    return case
+
+
+def resolve(value: Any, context: Context) -> Any:
+    """``$field`` -> the answer, ``$case.column`` -> a column, ``$actor`` -> the user id; inside lists and mappings too."""
+    if isinstance(value, Mapping):
+        return {k: resolve(v, context) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [resolve(v, context) for v in value]
+    if isinstance(value, str) and value.startswith("$"):
+        name = value[1:]
+        if name == "actor":
+            return context.actor.user_id
+        if name.startswith("case."):
+            return getattr(context.case, projection.attname(name[5:]))
+        return context.data.get(name)
+    return value
+
+
+def needs_answers(value: Any) -> bool:
+    """Whether arguments name a form field, so that they say nothing before the form is filled in."""
+    if isinstance(value, Mapping):
+        return any(needs_answers(v) for v in value.values())
+    if isinstance(value, list | tuple):
+        return any(needs_answers(v) for v in value)
+    return isinstance(value, str) and value.startswith("$") and value != "$actor" and not value.startswith("$case.")
+
+
+def take(
+    case: Case,
+    rules: Procedure,
+    act: Action,
+    actor: Actor,
+    prepared: Prepared,
+    now: datetime,
+    *,
+    is_new: bool = False,
+    batch: str = "",
+    hold: timedelta | None = None,
+    extra: Extra = NOTHING,
+) -> Written:
+    """The whole change of one action: its event, its children's first events, effects."""
+    written = Written(case, write.Document())
+    written.case = _append(
+        written, case, rules, act, actor, prepared, now, is_new=is_new, batch=batch, hold=hold, extra=extra
+    )
+    return written
+
+
+def _append(
+    written: Written,
+    case: Case,
+    rules: Procedure,
+    act: Action,
+    actor: Actor,
+    prepared: Prepared,
+    now: datetime,
+    *,
+    is_new: bool,
+    batch: str = "",
+    hold: timedelta | None = None,
+    extra: Extra = NOTHING,
+    parent: Case | None = None,
+    first: dict[str, Any] | None = None,
+) -> Case:
+    """1. collect what the action changes; 2. plan children; 3. move clocks; 4. say who holds next; 5. chain the event."""
+    calendar = extra.calendar or calendar_for(case.platform_id)
+    event_id = new_id()
+    context = Context(case, rules, act, actor, prepared.answers, now, calendar, parent=parent, extra=extra)
+    change = Change(extra.to_state or act.to or case.state, note=dict(extra.note), ops=list(extra.ops))
+    change.columns.update(first or {})
+    change.columns.update(extra.columns)
+    change.columns.update(prepared.columns)
+    change.texts.update(prepared.texts)
+    if is_new:
+        change.columns.update(_birth(case, actor))
+    if act.assigns:
+        change.columns.update(_assigned(act, context))
+    for call in act.effects:
+        registry.run_effect(call.name, context, change, resolve(call.args, context))
+    if extra.child:
+        _note_ended_child(context, change, extra.child)
+
+    state = rules.states.get(change.to_state)
+    entered = is_new or change.to_state != case.state
+    _collect(context, change, state, entered)
+    made = _children(written, context, change, rules, act, prepared, event_id)
+
+    ops, clocks = _clocks(context, change, rules, state, entered, parent)
+    if ops:
+        change.columns.update(due_columns(clocks, rules, calendar))
+    if state is not None:
+        change.columns.update(_held(case, change, state))
+        if state.final and case.open:
+            change.set(closed_at=now)
+    elif change.to_state == builtin.CANCELLED:
+        change.columns.update(builtin.cancelled_columns(now))
+
+    return _chain(written, context, change, ops, clocks, made, event_id, prepared, is_new, batch, hold)
+
+
+def _birth(case: Case, actor: Actor) -> dict[str, Any]:
+    return {
+        "platform_id": case.platform_id,
+        "procedure_id": case.procedure_id,
+        "procedure_code": case.procedure_code,
+        "created_by_id": actor.user_id,
+        "parent_id": case.parent_id,
+        "relation": case.relation,
+        "lead": case.lead,
+    }
+
+
+def _assigned(act: Action, context: Context) -> dict[str, Any]:
+    assert act.assigns is not None
+    columns: dict[str, Any] = {}
+    if "organisation" in act.assigns.clear:
+        columns["responsible_org_id"] = None
+    if "user" in act.assigns.clear:
+        columns["holder_user_id"] = None
+    if act.assigns.organisation:
+        columns["responsible_org_id"] = resolve(act.assigns.organisation, context)
+    if act.assigns.user:
+        columns["holder_user_id"] = resolve(act.assigns.user, context)
+    return columns
+
+
+def _held(case: Case, change: Change, state: Any) -> dict[str, Any]:
+    """Columns that follow from the state: stage, who holds, whether it has ended."""
+
+    def now_is(column: str) -> Any:
+        return change.columns.get(column, getattr(case, column))
+
+    holder = state.holder
+    columns: dict[str, Any] = {
+        "stage": state.stage,
+        "open": not state.final,
+        "outcome": (state.outcome or state.code) if state.final else "",
+        "holder_role": (holder.role or "") if holder else "",
+        "holder_org_id": None,
+        "holder_user_id": None,
+    }
+    if holder is not None:
+        if holder.organisation == "responsible_org":
+            columns["holder_org_id"] = now_is("responsible_org_id")
+        if holder.user == "holder_user":
+            columns["holder_user_id"] = now_is("holder_user_id")
+        elif holder.user == "created_by":
+            columns["holder_user_id"] = now_is("created_by_id")
+    return columns
+
+
+def _collect(context: Context, change: Change, state: Any, entered: bool) -> None:
+    """Seats of a collect state: made when it is entered, marked when a hand acts."""
+    if change.hands is not None:
+        return
+    before = context.procedure.states.get(context.case.state)
+    if before is not None and before.collect and before.collect.action == context.action.code:
+        change.hands = builtin.mark_hand(context, before.collect)
+        if choice := builtin.tally(change.hands, before.collect.tally):
+            change.send("tally", before.collect.then[choice])
+    elif entered and state is not None and state.collect:
+        change.hands = builtin.hands_of(context.data.get(state.collect.source), context.case.seq + 1)
+    elif entered and context.case.hands:
+        change.hands = []
+
+
+def ended(children: dict[str, Any], child: dict[str, Any]) -> dict[str, Any]:
+    """The count of children after one of them has ended."""
+    kept = copy.deepcopy(children)
+    entry = kept.setdefault(child["relation"], {"made": 0, "open": 0, "lead_open": 0, "outcomes": {}})
+    entry["open"] = max(0, entry["open"] - 1)
+    if child.get("lead"):
+        entry["lead_open"] = max(0, entry["lead_open"] - 1)
+    entry["outcomes"][child["outcome"]] = entry["outcomes"].get(child["outcome"], 0) + 1
+    return kept
+
+
+def _note_ended_child(context: Context, change: Change, child: dict[str, Any]) -> None:
+    change.set(children_open=ended(context.case.children_open, child))
+    change.note.update(child=child["number"], outcome=child["outcome"])
+
+
+def _children(
+    written: Written,
+    context: Context,
+    change: Change,
+    rules: Procedure,
+    act: Action,
+    prepared: Prepared,
+    event_id: int,
+) -> list[Case]:
+    """Make the first event of every child in the same document."""
+    case, made = context.case, []
+    kept = copy.deepcopy(change.columns.get("children_open", case.children_open))
+    count = case.children_made
+    for plan in prepared.children:
+        count += 1
+        lead = bool(resolve(plan.spawn.lead, context)) if isinstance(plan.spawn.lead, str) else plan.spawn.lead
+        fresh = blank_case(plan.rules, plan.version, case.platform_id)
+        fresh.id, fresh.number = plan.case_id, f"{case.number}-{count:02d}"
+        fresh.parent_id, fresh.relation, fresh.lead = case.id, plan.spawn.relation, lead
+        made.append(
+            _append(
+                written,
+                fresh,
+                plan.rules,
+                plan.action,
+                context.actor,
+                plan.prepared,
+                context.now,
+                is_new=True,
+                parent=case,
+                first={**_inherited(case, change), **_joining(plan.spawn)},
+            )
+        )
+        entry = kept.setdefault(plan.spawn.relation, {"made": 0, "open": 0, "lead_open": 0, "outcomes": {}})
+        entry["made"] += 1
+        entry["open"] += 1
+        entry["lead_open"] += bool(lead)
+    if made:
+        change.set(children_open=kept, children_made=count)
+    return made
+
+
+_SHARED = (
+    "scheme", "kind", "category_id", "condition_id", "component_code", "urgency", "lon_e7", "lat_e7", "datum",
+    "accuracy_m", "grid", "responsibility_grid", "community", "sub_district", "county", "responsible_org_id",
+)  # fmt: skip
+
+
+def _inherited(parent: Case, change: Change) -> dict[str, Any]:
+    """What a child takes from its parent unless its own form says otherwise; words are read from the parent."""
+    return {c: change.columns.get(c, getattr(parent, c)) for c in _SHARED} | {"source": "parent"}
+
+
+def _joining(spawn: Spawn) -> dict[str, Any]:
+    ends = {outcome: [end.action, end.data] for outcome, end in spawn.on_end.items()}
+    return {"facts": {"on_end": ends, "pauses_parent": spawn.pauses_parent}}
+
+
+def _clocks(
+    context: Context, change: Change, rules: Procedure, state: Any, entered: bool, parent: Case | None
+) -> tuple[list[Any], dict[str, clock.ClockState]]:
+    """Operations of this step and the clocks after it."""
+    case, act, at = context.case, context.action, to_us(context.now)
+    clocks = clock.from_json(case.clocks)
+    ops: list[Any] = []
+
+    def do(more: list[Any]) -> None:
+        nonlocal clocks
+        for op in more:
+            clocks = clock.apply(clocks, op, at)
+        ops.extend(more)
+
+    if act.clocks:
+        do([["take_back", name] for name in act.clocks.take_back if name in clocks])
+        if act.clocks.extend and act.clocks.extend.clock in clocks:
+            more = act.clocks.extend
+            target = clocks[more.clock]
+            amount = (
+                target.limit
+                if more.by == "original"
+                else clock.Limit.of(str(resolve(more.value, context)), str(resolve(more.unit, context)))
+            )
+            do([["extend", more.clock, amount.to_json()]])
+    do(change.ops)
+    restart = {*change.restart, *(act.clocks.restart if act.clocks else ())}
+    if state is not None and state.final:
+        do([["finish", name] for name, c in clocks.items() if c.finished is None])
+    elif state is not None and (entered or restart) and not context.extra.undo:
+        pause = [name for name in state.pause if name in clocks]
+        run = list(state.run)
+        if any(spawn.pauses_parent for spawn in act.spawn) and not entered:
+            pause, run = [*pause, *run], []
+        limits = {
+            name: limit
+            for name in run
+            if (limit := _limit(rules, name, context, change, clocks, parent)) is not None
+        }
+        run = [n for n in run if n in limits or (n in clocks and clocks[n].finished is None and n not in restart)]
+        do(
+            clock.enter_state(
+                clocks,
+                run,
+                pause,
+                limits,
+                at,
+                keep=state.keep,
+                restart=restart & set(limits),
+                reason=change.to_state,
+                calendar=context.calendar,
+                urgency=str(change.columns.get("urgency", case.urgency)),
+            )
+        )
+    elif change.to_state == builtin.CANCELLED:
+        do([["finish", name] for name, c in clocks.items() if c.finished is None])
+    return ops, clocks
+
+
+def _limit(
+    rules: Procedure,
+    name: str,
+    context: Context,
+    change: Change,
+    clocks: Mapping[str, clock.ClockState],
+    parent: Case | None,
+) -> clock.Limit | None:
+    """The limit with which a clock starts now; None when the case has none yet (no file condition)."""
+    limit, at = rules.clocks[name].limit, to_us(context.now)
+    if limit.kind == "amount":
+        amount = limit.amount(str(change.columns.get("urgency", context.case.urgency)))
+        return clock.Limit.of(amount.value, amount.unit)
+    if limit.kind == "condition":
+        pk = change.columns.get("condition_id", context.case.condition_id)
+        row = categories.catalogue().conditions.get(pk) if pk else None
+        if row is None or row.limit_value is None:
+            return None
+        return clock.Limit.of(row.limit_value, row.limit_unit)
+    if limit.kind == "of" and limit.ratio is not None:
+        base = clocks[limit.of].limit if limit.of in clocks else _limit(rules, limit.of, context, change, clocks, parent)
+        return base.times(limit.ratio) if base else None
+    if limit.kind == "parent":
+        return left_of_parent(parent, context.calendar, at) if parent is not None else None
+    value = context.data.get(limit.until) or context.case.facts.get(limit.until)
+    if value:
+        seconds = (builtin.end_of(value) - context.now) // timedelta(seconds=1)
+        return clock.Limit(Fraction(max(seconds, 1), 60), "minute")
+    return None
+
+
+def left_of_parent(parent: Case, calendar: WorkCalendar, at: int) -> clock.Limit:
+    """What is left of the parent's main clock: a child under one clock is due when its parent is."""
+    rules = library.version(parent.procedure_id)
+    rule = rules.main_clock(parent.state) if parent.state in rules.states else None
+    own = clock.from_json(parent.clocks)
+    if rule is None or rule.code not in own:
+        return LEAST
+    left = clock_count.remaining(own[rule.code], calendar, at)
+    value = left.value
+    return clock.Limit(value, left.unit) if value > 0 else LEAST
+
+
+def due_columns(clocks: Mapping[str, clock.ClockState], rules: Procedure, calendar: WorkCalendar) -> dict[str, Any]:
+    """The deadlines that lists sort by, from the clocks as they are."""
+    dues = {n: clock_count.due(c, calendar) for n, c in clocks.items() if c.finished is None and c.running}
+    stage = {n: d for n, d in dues.items() if d is not None and n in rules.clocks and rules.clocks[n].layer == "stage"}
+    first = min(stage, key=lambda n: (stage[n], n)) if stage else ""
+    main = next((n for n, r in rules.clocks.items() if r.main), "")
+    total = next((n for n, r in rules.clocks.items() if r.layer == "total"), "")
+    waits = any(c.finished is None and c.paused and _is_stage(rules, n) for n, c in clocks.items())
+
+    def moment(name: str) -> datetime | None:
+        own = clocks.get(name)
+        value = clock_count.due(own, calendar) if own is not None else None
+        return None if value is None else from_us(value)
+
+    return {
+        "due_at": from_us(stage[first]) if first else None,
+        "due_clock": first,
+        "handling_due_at": moment(main),
+        "total_due_at": moment(total),
+        "paused": not first and waits,
+    }
+
+
+def _is_stage(rules: Procedure, name: str) -> bool:
+    return name in rules.clocks and rules.clocks[name].layer == "stage"
+
+
+def timers(case: Case, clocks: Mapping[str, clock.ClockState], rules: Procedure, calendar: WorkCalendar) -> list[dict[str, Any]]:
+    """Outbox rows for warnings and expiries of the running clocks; keyed, so making them twice makes them once."""
+    rows = []
+    for name, state in clocks.items():
+        rule = rules.clocks.get(name)
+        if rule is None or not state.running or rule.layer == "total":
+            continue
+        for percent, at in clock_count.marks(state, calendar, rule.warn).items():
+            if at is not None:
+                key = f"warn:{case.id}:{name}:{state.round}:{percent}:{at}"
+                about = {"clock": name, "round": state.round, "percent": percent, "at": at}
+                rows.append(write.outbox_row(key, "clock_warning", from_us(at), case.id, about))
+        due = clock_count.due(state, calendar)
+        if rule.expire and due is not None:
+            key = f"expire:{case.id}:{name}:{state.round}:{due}"
+            about = {"clock": name, "round": state.round, "action": rule.expire, "at": due}
+            rows.append(write.outbox_row(key, "clock_expired", from_us(due), case.id, about))
+    return rows
+
+
+def _chain(
+    written: Written,
+    context: Context,
+    change: Change,
+    ops: list[Any],
+    clocks: Mapping[str, clock.ClockState],
+    made: list[Case],
+    event_id: int,
+    prepared: Prepared,
+    is_new: bool,
+    batch: str,
+    hold: timedelta | None,
+) -> Case:
+    """Append the event, update the projection, queue the effects."""
+    case, rules, now = context.case, context.procedure, context.now
+    document, algorithm = written.document, settings.DIGEST
+    columns = {projection.attname(c): v for c, v in change.columns.items()}
+    facts = {**columns.pop("facts", {}), **prepared.facts}
+    if change.hands is not None:
+        columns["hands"] = change.hands
+    if prepared.files:
+        change.note["files"] = [f.sha256 for f in prepared.files]
+    body: dict[str, Any] = {
+        "set": {
+            c: projection.encode(c, v)
+            for c, v in columns.items()
+            if is_new or getattr(case, c) != v
+        }
+    }
+    for name, value in (
+        ("clk", ops),
+        ("facts", facts),
+        ("note", change.note),
+        ("spawn", [str(c.id) for c in made]),
+    ):
+        if value:
+            body[name] = value
+    if ops:
+        body["calendar"] = context.calendar.version
+    if context.extra.erased:
+        body["erased"] = context.extra.erased
+    if context.extra.undo:
+        body["undo"] = context.extra.undo
+    payload = chain.canonical({"answers": prepared.stored, "text": change.texts}) if (prepared.stored or change.texts) else ""
+    salt = chain.new_salt() if payload else ""
+    sealed = chain.payload_digest(algorithm, salt, payload) if payload else ""
+    event = {
+        "action": context.action.code,
+        "actor": context.actor.ref,
+        "from_state": case.state,
+        "to_state": change.to_state,
+        "batch": batch,
+        "payload_digest": sealed,
+        "prev_digest": case.head_digest,
+        "body": chain.canonical(body),
+        "seq": case.seq + 1,
+        "version": chain.VERSION,
+        "algorithm": algorithm,
+    }
+    digest = chain.event_digest(case=case.id, at_us=to_us(now), **event)  # type: ignore[arg-type]
+    document.add(
+        "events", id=event_id, case_id=case.id, at=now, actor_user_id=context.actor.user_id, digest=digest, **event
+    )
+    if payload:
+        document.add("payloads", event_id=event_id, case_id=case.id, salt=salt, body=payload, erased_at=None)
+
+    after = copy.copy(case)
+    after.clocks = copy.deepcopy(case.clocks)
+    projection.apply(
+        after, seq=case.seq + 1, at=now, to_state=change.to_state, digest=digest, body=body, texts=change.texts
+    )
+    row = write.case_row(after)
+    if is_new:
+        document.add("new_cases", **row)
+    else:
+        document.add("cases", **row, seen=case.seq)
+    _side_rows(written, context, change, after, event_id, prepared, columns)
+    _effects(written, context, change, after, clocks if ops else {}, event_id, hold)
+    return after
+
+
+def _side_rows(
+    written: Written,
+    context: Context,
+    change: Change,
+    after: Case,
+    event_id: int,
+    prepared: Prepared,
+    columns: Mapping[str, Any],
+) -> None:
+    document, case = written.document, context.case
+    for item in prepared.personal:
+        document.add("personal", case_id=after.id, field=item.field, kind=item.kind, cipher=item.cipher, lookup=item.lookup)
+    for file in prepared.files:
+        if file.case_id is None:
+            document.add("attachments", id=file.pk, case_id=after.id, event_id=event_id, stage=file.stage)
+    for hand in [*(change.hands or []), *_gone(case.hands, change.hands)]:
+        document.add(
+            "hands",
+            case_id=after.id,
+            slot=hand["slot"],
+            role=hand.get("role") or "",
+            organisation_id=hand.get("organisation"),
+            user_id=hand.get("user"),
+            choice=hand.get("choice") or "",
+            open=not hand.get("choice") and hand in (change.hands or []),
+        )
+    parties = {
+        ("organisation", columns.get(c)) for c in ("holder_org_id", "responsible_org_id") if columns.get(c)
+    } | {("user", columns.get(c)) for c in ("holder_user_id", "created_by_id") if columns.get(c)}
+    parties |= {("user", h["user"]) for h in change.hands or [] if h.get("user")}
+    for kind, pk in sorted(parties):
+        document.add(
+            "parties",
+            case_id=after.id,
+            organisation_id=pk if kind == "organisation" else None,
+            user_id=pk if kind == "user" else None,
+        )
+
+
+def _gone(before: list[dict[str, Any]], after: list[dict[str, Any]] | None) -> list[dict[str, Any]]:
+    """Hands that were open and are no longer asked."""
+    if after is None:
+        return []
+    slots = {h["slot"] for h in after}
+    return [h for h in before if h["slot"] not in slots and not h.get("choice")]
+
+
+def _effects(
+    written: Written,
+    context: Context,
+    change: Change,
+    after: Case,
+    moved: Mapping[str, clock.ClockState],
+    event_id: int,
+    hold: timedelta | None,
+) -> None:
+    document, now = written.document, context.now
+    start = now + hold if hold else now
+    rows = timers(after, moved, context.procedure, context.calendar)
+    for kind, about, at, payload in change.outbox:
+        key = f"{kind}:{event_id}:{about}"
+        rows.append(write.outbox_row(key, kind, at or start, after.id, {**payload, "about": about}))
+    if context.case.open and not after.open and context.case.seq:
+        if after.parent_id is not None and after.state != builtin.CANCELLED:
+            rows.append(write.outbox_row(f"join:{after.id}:{after.seq}", "join", start, after.id, {"event": str(event_id)}))
+        if any(entry["open"] for entry in after.children_open.values()):
+            rows.append(write.outbox_row(f"cancel_children:{event_id}", "cancel_children", start, after.id))
+    elif moved and any(entry["open"] for entry in after.children_open.values()):
+        rows.append(write.outbox_row(f"share_clock:{event_id}", "share_clock", start, after.id))
+    for row in rows:
+        document.add("outbox", **row)
+        if row["kind"] in builtin.AT_ONCE and not hold:
+            written.at_once.append(row["key"])
