@@ -1,32 +1,42 @@
 """Who acts, from which seats, and what a page asks of them.
 
 A *seat* is a post that a person holds today; an *actor* is a person (or the system) with the seats in use.
-Every view says what it asks by `requires`, `signed_in` or `public`; a test walks the URL map and fails for a
-view that says nothing. Which cases an actor sees is decided in `casework` from `Role.reads`.
+Every view says what it asks by `requires`, `signed_in` or `public` (of `xiuhua.doors`, given again here).
+Which cases an actor sees is decided in `casework` from `Role.reads`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from functools import wraps
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
-from urllib.parse import quote
 
-from django.conf import settings
-from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
-from django.shortcuts import resolve_url
+from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
+from xiuhua import doors
 from xiuhua.city import roles as role_data
 from xiuhua.city.roles import Reads, Role
+from xiuhua.doors import Access, public, signed_in
 
 if TYPE_CHECKING:
     from xiuhua.city.models import User
 
-API_PREFIX = "/api/"
+__all__ = [
+    "SYSTEM",
+    "Access",
+    "Actor",
+    "Seat",
+    "actor_for",
+    "api_actor",
+    "current_actor",
+    "problem",
+    "public",
+    "requires",
+    "signed_in",
+]
+
+V = TypeVar("V", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,93 +157,17 @@ def actor_for(user: User) -> Actor:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
-    """What a view asks: any one of ``permissions``, being signed in, or nothing with the reason why."""
-
-    kind: Literal["permission", "signed_in", "public"]
-    permissions: tuple[str, ...] = ()
-    why: str = ""
-
-
-V = TypeVar("V", bound=Callable[..., Any])
-
-
 def current_actor(request: HttpRequest) -> Actor | None:
+    """Who `ActorMiddleware` found; None for a visitor."""
     return getattr(request, "actor", None)
 
 
 def requires(*permissions: str) -> Callable[[V], V]:
-    """Only actors with one of these permissions. Others are sent to the log-in, or refused with 403."""
+    """`doors.requires` for permissions that ``data/roles.yaml`` knows; a misspelt one stops the start."""
     unknown = sorted(set(permissions) - set(role_data.permissions()))
-    if unknown or not permissions:
-        raise ValueError(f"unknown permissions: {', '.join(unknown) or 'none given'}")
-    return _guard(Access("permission", permissions))
-
-
-def signed_in(view: V) -> V:
-    """Anybody with an account."""
-    return _guard(Access("signed_in"))(view)
-
-
-def public(why: str) -> Callable[[V], V]:
-    """Everybody, with the reason why that is right."""
-    if not why.strip():
-        raise ValueError("a public view says why it is public")
-    return _guard(Access("public", why=why))
-
-
-def _guard(access: Access) -> Callable[[V], V]:
-    def decorate(view: V) -> V:
-        @wraps(view)
-        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            refusal = refuse(request, access)
-            return refusal if refusal is not None else view(request, *args, **kwargs)
-
-        guarded.access = access  # type: ignore[attr-defined]
-        return guarded  # type: ignore[return-value]
-
-    return decorate
-
-
-def refuse(request: HttpRequest, access: Access) -> HttpResponse | None:
-    """None when the actor may pass; else the way to the log-in (401 for the API).
-
-    Raises PermissionDenied (the 403 page) for a page, answers 403 as a problem document under ``/api/``.
-    """
-    if access.kind == "public":
-        return None
-    actor = current_actor(request)
-    api = request.path.startswith(API_PREFIX)
-    if actor is None:
-        if api:
-            response = problem(401, _("Please log in or send a valid token."))
-            response["WWW-Authenticate"] = "Bearer"
-            return response
-        return to_login(request)
-    if access.kind == "signed_in" or any(actor.has(p) for p in access.permissions):
-        return None
-    titles = role_data.permissions()
-    message = _("Your posts do not allow this: %(permission)s.") % {
-        "permission": " / ".join(str(titles[p]) for p in access.permissions)
-    }
-    if api:
-        return problem(403, message)
-    raise PermissionDenied(message)
-
-
-def to_login(request: HttpRequest) -> HttpResponse:
-    """Redirect to the log-in page and back; htmx requests get the redirect as a header, so the page moves."""
-    back = request.get_full_path() if request.method in ("GET", "HEAD") else "/"
-    if request.headers.get("HX-Request"):
-        back = request.headers.get("HX-Current-URL", "/").split("://", 1)[-1]
-        back = "/" + back.partition("/")[2] if not back.startswith("/") else back
-    target = f"{resolve_url(settings.LOGIN_URL)}?next={quote(back, safe='/')}"
-    if request.headers.get("HX-Request"):
-        response = HttpResponse(status=401)
-        response["HX-Redirect"] = target
-        return response
-    return HttpResponseRedirect(target)
+    if unknown:
+        raise ValueError(f"unknown permissions: {', '.join(unknown)}")
+    return doors.requires(*permissions)
 
 
 def problem(status: int, detail: str) -> JsonResponse:

@@ -9,7 +9,7 @@ from django.db import models
 class Post(models.Model):
     """A seat of work (岗位). Roles are product data (``data/roles.yaml``); ``role`` is their code."""
 
-    code = models.CharField(max_length=40, unique=True)
+    code = models.CharField(max_length=60, unique=True)
     name = models.CharField(max_length=60)
     name_en = models.CharField(max_length=80, blank=True)
     role = models.CharField(max_length=24)
