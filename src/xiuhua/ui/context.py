@@ -70,7 +70,7 @@ def url_of(name: str) -> str:
 
 
 def navigation(rooms: Iterable[Manifest], actor: Any, path: str) -> tuple[Group, ...]:
-    """Groups in the order of the verbs, empty ones left out; the longest address beginning ``path`` is active."""
+    """Groups in the order of the verbs, no empty ones; the longest address beginning the path is active."""
     allowed = [(item, url_of(item.url_name)) for room in rooms for item in room.nav if may_see(actor, item)]
     allowed = [(item, url) for item, url in allowed if url]
     under = [url for _item, url in allowed if path == url or (url != "/" and path.startswith(_folder(url)))]

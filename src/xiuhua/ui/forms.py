@@ -60,7 +60,7 @@ class FieldLike(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One thing to choose; ``note`` stands beside it, ``find`` has more words to find it by (pinyin, codes)."""
+    """One thing to choose; ``note`` stands beside it, ``find`` has more words for it (pinyin, codes)."""
 
     value: str
     label: Any

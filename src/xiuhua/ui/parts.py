@@ -58,7 +58,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Confirm:
-    """What is said before sending (`parts/confirm.html`): who gets it, by which rule, which clock, due when."""
+    """Said before sending (`parts/confirm.html`): who gets it, by which rule, which clock, when due."""
 
     title: Any
     rows: Sequence[Row]

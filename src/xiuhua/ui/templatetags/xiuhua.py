@@ -121,7 +121,8 @@ TONES = {
     "ok": "ok", "green": "ok", "leaf": "ok", "success": "ok",
     "soon": "soon", "amber": "soon", "warn": "soon", "warning": "soon",
     "over": "over", "red": "over", "danger": "over", "overdue": "over", "error": "over",
-    "paused": "paused", "muted": "paused", "grey": "paused", "gray": "paused", "quiet": "paused", "none": "paused",
+    "paused": "paused", "muted": "paused", "grey": "paused", "gray": "paused",
+    "quiet": "paused", "none": "paused",
     "done": "done", "closed": "done",
     "info": "info", "primary": "info",
 }  # fmt: skip
