@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from importlib.util import find_spec
 
 from xiuhua import demo_env, manifest
 from xiuhua.env import EnvError, env
@@ -28,7 +29,8 @@ _BARE = frozenset({"run", "doctor"})
 
 def commands() -> dict[str, Command]:
     """Words -> command; raises ValueError when two rooms claim the same words."""
-    manifests = [import_module(f"xiuhua.{room}.room").ROOM for room in ROOMS]
+    present = [room for room in ROOMS if find_spec(f"xiuhua.{room}.room")]
+    manifests = [import_module(f"xiuhua.{room}.room").ROOM for room in present]
     faults = manifest.check(manifests)
     found = {command.words: command for command in HOUSE}
     for room in manifests:

@@ -66,7 +66,7 @@ def check_port(host: str, port: int) -> None:
             speak(
                 Text(
                     f"无法监听 {host}:{port}({error})。请停止占用者,或用 --port 另选端口。",
-                    f"cannot listen on {host}:{port} ({error}). Stop what uses it, or choose another: --port.",
+                    f"cannot listen on {host}:{port} ({error}). Stop what uses it or choose with --port.",
                 )
             )
         ) from None
@@ -107,8 +107,8 @@ def load_demo(reset: bool) -> None:
             speak(
                 Text(
                     f"该数据库不是演示数据,未作改动。请设置 {PREFIX}SECRET_KEY 等变量后再启动。",
-                    "this database holds a city that is not the demo and is left alone. To serve it, configure "
-                    f"{PREFIX}SECRET_KEY, {PREFIX}DATA_KEY and {PREFIX}DATABASE_URL.",
+                    "this database holds a city that is not the demo and is left alone. To serve it, "
+                    f"configure {PREFIX}SECRET_KEY, {PREFIX}DATA_KEY and {PREFIX}DATABASE_URL.",
                 )
             )
         )
