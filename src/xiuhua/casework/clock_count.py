@@ -174,12 +174,13 @@ class Remaining:
 
     `parts`: amounts still unused, in order (empty when used up). `due`: deadline in UTC microseconds if the
     clock runs on, or is resumed at that instant. `wall_seconds`: seconds on the wall until then, at or below
-    zero when used up.
+    zero when used up. `office_seconds`: how many of them the clock runs in office hours.
     """
 
     parts: tuple[Limit, ...]
     due: int
     wall_seconds: int
+    office_seconds: int = 0
 
     @property
     def value(self) -> Fraction:
@@ -209,9 +210,13 @@ def remaining(clock: ClockState, calendar: Calendar, now: int) -> Remaining:
     for stop in clock.stops:
         if stop.to is not None:
             onward = [s for span in onward for s in _without(span, stop.start // MICRO, stop.to // MICRO)]
-    end = next(p.b for p in walk(onward, left, calendar) if p.full and p.part == len(left) - 1)
-    assert end is not None  # a used-up part has an end
-    return Remaining(left, end * MICRO, end - second)
+    end, office = second, Fraction(0)
+    for piece in walk(onward, left, calendar):
+        if piece.part is None or piece.b is None:
+            break
+        end = piece.b
+        office += calendar.between(piece.a, piece.b, "work_hour")
+    return Remaining(left, end * MICRO, end - second, int(office * 3600))
 
 
 def overdue_seconds(clock: ClockState, calendar: Calendar, now: int) -> int:

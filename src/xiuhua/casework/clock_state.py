@@ -48,6 +48,9 @@ class Calendar(Protocol):
     def between(self, a: int, b: int, unit: str) -> Fraction:
         """Amount counted from `a` to `b`."""
 
+    def stretches(self, a: int, b: int) -> Iterable[tuple[int, int, str, str, str]]:
+        """What the seconds from `a` to `b` are: (a, b, office|closed_hours|weekend|holiday, names zh, en)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limit:

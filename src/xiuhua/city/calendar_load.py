@@ -1,10 +1,10 @@
 """``xiuhua calendar load``, ``calendar hours`` and ``calendar show``: the yearly notice and the office hours.
 
-A notice is a CSV with the columns date, name, kind (off: day off; work: weekend day that is worked), or JSON: a
-list of such objects, or the form of holiday-cn (``{"days": [{"date", "name", "isOffDay"}]}``). Days not listed
-follow the weekday rule. A few days around New Year stand in the notice of the following year, so a notice may
-list days of the December before. What is loaded is added, never changed: a newer notice for the same year
-replaces the older one as a whole, and open deadlines are recounted (`calendar.on_calendar_change`).
+A notice is a CSV with the columns date, name, kind (off: day off; work: weekend day that is worked), or JSON:
+a list of such objects, or the form of holiday-cn (``{"days": [{"date", "name", "isOffDay"}]}``). Days that
+are not listed follow the weekday rule. A few days around New Year stand in the notice of the following year,
+so a notice may list days of the December before. What is loaded is added, never changed: a newer notice for
+the same year replaces the older one as a whole, and open deadlines are recounted.
 """
 
 from __future__ import annotations
@@ -176,7 +176,7 @@ def store_hours(form: HoursForm, *, platform_id: int | None = None) -> int:
 
 
 def _add(notice: Any, form: HoursForm | None) -> int:
-    """1. Row and seasons. 2. Raise the table's version, which other processes see. 3. Tell who must recount."""
+    """1. Row and seasons. 2. Raise the table's version, for other processes. 3. Tell who must recount."""
     from django.db import transaction
 
     from xiuhua.city import calendar
@@ -231,8 +231,10 @@ def main(argv: list[str]) -> int:
     )
     off = sum(day.kind == "off" for day in days)
     state = "assumed" if options.assumed else "announced"
+    swapped = len(days) - off
     print(
-        f"{options.year} is {state}: {off} days off and {len(days) - off} swapped working days; calendar version {version}"
+        f"{options.year} is {state}: {off} days off and {swapped} swapped working days; "
+        f"calendar version {version}"
     )
     return 0
 

@@ -4,9 +4,9 @@ Counted in Asia/Shanghai, which has stood at UTC+8 without summer time since 199
 UTC. Working days follow the notices of the State Council (公共假日与调休); a year without one is *assumed* to
 follow the weekday rule, and says so. One `work_day` is that day's whole office time, whatever its length.
 
-Counting goes by monotone maps, each a bisection over a cumulative array: instant -> office seconds -> working
-days. Their inverses take the *first* instant that reaches an amount, so a limit used up at closing time is due
-at closing time and not at the next opening.
+Counting goes by monotone maps, each a bisection over a cumulative array: instant -> office seconds ->
+working days. Their inverses take the *first* instant that reaches an amount, so a limit used up at closing
+time is due at closing time and not at the next opening.
 """
 
 from __future__ import annotations
@@ -111,8 +111,8 @@ class Stretch(NamedTuple):
 class WorkCalendar:
     """Counts office time.
 
-    `version`: id of the newest notice that counts, 0 for the package only. `days`: listed days. `years`: year ->
-    announced or assumed (absent: assumed). `profiles`: (first day, profile), rising, the first from `FIRST`.
+    `version`: id of the newest notice that counts, 0 for the package only. `days`: listed days. `years`: year
+    -> announced or assumed (absent: assumed). `profiles`: (first day, profile), rising, from `FIRST` on.
     """
 
     version: int
