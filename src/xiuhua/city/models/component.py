@@ -34,16 +34,28 @@ class Component(models.Model):
         "city.Platform", verbose_name=_("platform"), on_delete=models.PROTECT, related_name="components"
     )
     owner = models.ForeignKey(
-        "city.Organisation", verbose_name=_("owner"), null=True, blank=True,
-        on_delete=models.PROTECT, related_name="owned_components",
+        "city.Organisation",
+        verbose_name=_("owner"),
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="owned_components",
     )
     maintainer = models.ForeignKey(
-        "city.Organisation", verbose_name=_("maintainer"), null=True, blank=True,
-        on_delete=models.PROTECT, related_name="maintained_components",
+        "city.Organisation",
+        verbose_name=_("maintainer"),
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="maintained_components",
     )
     competent = models.ForeignKey(
-        "city.Organisation", verbose_name=_("competent department"), null=True, blank=True,
-        on_delete=models.PROTECT, related_name="competent_components",
+        "city.Organisation",
+        verbose_name=_("competent department"),
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="competent_components",
     )
     lon_e7 = models.IntegerField(_("longitude (1e-7 degree)"))
     lat_e7 = models.IntegerField(_("latitude (1e-7 degree)"))
@@ -53,8 +65,12 @@ class Component(models.Model):
     surveyed_on = models.DateField(_("initial date"), null=True, blank=True)
     changed_on = models.DateField(_("change date"), null=True, blank=True)
     replaced_by = models.ForeignKey(
-        "self", verbose_name=_("replaced by"), null=True, blank=True,
-        on_delete=models.PROTECT, related_name="replaces",
+        "self",
+        verbose_name=_("replaced by"),
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="replaces",
     )
     note = models.CharField(_("note"), max_length=1000, blank=True, default="")
     simulated = models.BooleanField(_("simulated"), default=False)

@@ -27,8 +27,12 @@ class Division(models.Model):
     level = models.CharField(_("level"), max_length=8, choices=Level.choices)
     kind_zh = models.CharField(_("kind of unit"), max_length=40, blank=True, default="")
     parent = models.ForeignKey(
-        "self", verbose_name=_("parent division"), null=True, blank=True,
-        on_delete=models.PROTECT, related_name="children",
+        "self",
+        verbose_name=_("parent division"),
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="children",
     )
     boundary = models.BinaryField(_("boundary"), null=True, blank=True)
     label_lon = models.FloatField(_("label longitude"), null=True, blank=True)

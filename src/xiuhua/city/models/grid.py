@@ -101,7 +101,9 @@ class ResponsibilityGrid(models.Model):
     name = models.CharField(_("name"), max_length=60)
     name_en = models.CharField(_("English name"), max_length=120, blank=True, default="")
     platform = models.ForeignKey(
-        "city.Platform", verbose_name=_("platform"), on_delete=models.PROTECT,
+        "city.Platform",
+        verbose_name=_("platform"),
+        on_delete=models.PROTECT,
         related_name="responsibility_grids",
     )
     kind = models.CharField(_("kind"), max_length=12, choices=Kind.choices, default=Kind.PATROL)

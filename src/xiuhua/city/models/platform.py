@@ -26,8 +26,12 @@ class Platform(models.Model):
     name = models.CharField(_("name"), max_length=60)
     name_en = models.CharField(_("English name"), max_length=120, blank=True, default="")
     parent = models.ForeignKey(
-        "self", verbose_name=_("parent platform"), null=True, blank=True,
-        on_delete=models.PROTECT, related_name="children",
+        "self",
+        verbose_name=_("parent platform"),
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="children",
     )
     level = models.CharField(_("level"), max_length=8, choices=Level.choices)
     adcode = models.CharField(_("administrative code"), max_length=6, db_index=True)
