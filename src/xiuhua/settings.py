@@ -8,7 +8,7 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 
 from xiuhua.env import EnvError, env
-from xiuhua.rooms import ROOMS
+from xiuhua.rooms import ROOMS as ALL_ROOMS
 
 try:
     ENV = env()
@@ -16,6 +16,9 @@ except EnvError as error:
     raise ImproperlyConfigured(f"the environment cannot be used:\n{error}") from None
 
 HERE = Path(__file__).resolve().parent
+
+# While the house is being built: rooms whose manifest is written.
+ROOMS = tuple(room for room in ALL_ROOMS if find_spec(f"xiuhua.{room}.room"))
 
 SECRET_KEY = ENV.secret_key
 DEBUG = ENV.debug
@@ -28,7 +31,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
-    *(f"xiuhua.{room}" for room in ROOMS),
+    *(f"xiuhua.{room}" for room in ALL_ROOMS),
 ]
 
 _MIDDLEWARE = [
@@ -84,7 +87,7 @@ LOGOUT_REDIRECT_URL = "login"
 
 LANGUAGE_CODE = "zh-hans"
 LANGUAGES = [("zh-hans", "简体中文"), ("en", "English")]
-LOCALE_PATHS = [HERE / room / "locale" for room in ROOMS]
+LOCALE_PATHS = [HERE / room / "locale" for room in ALL_ROOMS]
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "Asia/Shanghai"
