@@ -55,7 +55,8 @@ def compile_all(rooms: tuple[str, ...] = ROOMS, base: Path = HERE) -> int:
             if mo.exists() and mo.stat().st_mtime_ns >= po.stat().st_mtime_ns:
                 continue
             with po.open("rb") as source:
-                catalog = read_po(source, charset="utf-8", abort_invalid=True)
+                # The locale, from the folder's name, brings the plural rule into the compiled file.
+                catalog = read_po(source, locale=po.parents[1].name, charset="utf-8", abort_invalid=True)
             buffer = io.BytesIO()
             write_mo(buffer, catalog)
             part = mo.with_suffix(".part")
