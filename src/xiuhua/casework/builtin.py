@@ -100,7 +100,7 @@ def mark_hand(context: Context, collect: Collect) -> list[dict[str, Any]]:
 
 
 def tally(seats: list[dict[str, Any]], rule: str) -> str:
-    """"yes" or "no" as soon as the rule is decided, "" before.
+    """ "yes" or "no" as soon as the rule is decided, "" before.
 
     all: every one says yes; any: one does; majority and two_thirds of all seats; lead: the seat marked ``lead``.
     """

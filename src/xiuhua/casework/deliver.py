@@ -73,7 +73,11 @@ def deliver(row: Outbox) -> bool:
         dead = row.attempts >= MAX_ATTEMPTS
         wait = timedelta(seconds=min(3600, 5 * 3 ** (row.attempts - 1)))
         Outbox.objects.filter(pk=row.pk).update(
-            lease_until=None, lease_by="", last_error=f"{type(error).__name__}: {error}"[:2000], dead=dead, run_at=now + wait
+            lease_until=None,
+            lease_by="",
+            last_error=f"{type(error).__name__}: {error}"[:2000],
+            dead=dead,
+            run_at=now + wait,
         )
         log.warning("outbox %s (%s) failed, attempt %s%s", row.pk, row.kind, row.attempts, ", dead" if dead else "")
         return True
@@ -88,7 +92,9 @@ def retry(row: Outbox) -> None:
     )
 
 
-def _system(case: Case | int, action: str, key: str, data: dict[str, Any] | None = None, extra: Extra | None = None) -> bool:
+def _system(
+    case: Case | int, action: str, key: str, data: dict[str, Any] | None = None, extra: Extra | None = None
+) -> bool:
     """An action by the engine; False when it is refused."""
     from xiuhua.casework.engine import advance
 
@@ -159,9 +165,7 @@ def share_clock(row: Outbox) -> None:
         limit = step.left_of_parent(parent, calendar_for(parent.platform_id), at)
         calendar = calendar_for(child.platform_id)
         ops = [
-            clock.start_op(n, limit, at, calendar, restart=True)
-            for n in names
-            if n in own and own[n].finished is None
+            clock.start_op(n, limit, at, calendar, restart=True) for n in names if n in own and own[n].finished is None
         ]
         if ops:
             _recount(child, ops, f"{row.key}:{child.pk}", {"parent": parent.number})

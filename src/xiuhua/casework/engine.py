@@ -146,9 +146,7 @@ def advance(
     rules = library.version(seen.procedure_id)
     act = rules.actions.get(action) or builtin.ACTIONS.get(action)
     if act is None:
-        raise Refused(
-            Refusal("unknown_action", _("This procedure has no action “%(action)s”.") % {"action": action})
-        )
+        raise Refused(Refusal("unknown_action", _("This procedure has no action “%(action)s”.") % {"action": action}))
     prepared = prepare(rules, act, seen, actor, data)
     digest = _request_digest({"case": str(seen.pk), "action": action, "data": data})
 
@@ -197,7 +195,9 @@ def check(
         return None
     if case.state not in act.from_states:
         if not case.open:
-            return Refusal("closed", _("The case has ended (%(state)s).") % {"state": builtin.state_title(rules, case.state)})
+            return Refusal(
+                "closed", _("The case has ended (%(state)s).") % {"state": builtin.state_title(rules, case.state)}
+            )
         return Refusal(
             "not_now",
             _("“%(action)s” is not possible while the case is “%(state)s”.")

@@ -63,7 +63,9 @@ def may_act(actor: Actor, case: Case, action: Action, state: State | None) -> bo
     if actor.scopes is not None and not actor.has("case.act"):
         return False
     if action.start and case.seq == 0:
-        return any(s.platform_id == case.platform_id or s.role in UNIT_ROLES for r in action.by for s in actor.seats_for(r))
+        return any(
+            s.platform_id == case.platform_id or s.role in UNIT_ROLES for r in action.by for s in actor.seats_for(r)
+        )
     if state is not None and state.collect and state.collect.action == action.code:
         return any(hand_is(actor, hand) for hand in case.hands if not hand.get("choice"))
     if action.holder and holds(actor, case):

@@ -57,6 +57,13 @@ class _Checker:
         self.clock_names = set(draft.named("clocks"))
         self.faults: list[ProcedureFault] = []
         self.answers = {field.name: field for action in self.actions.values() for field in action.form}
+        self.facts = {*self.answers} | {
+            name
+            for action in self.actions.values()
+            for effect in action.effects
+            if effect.name == "facts"
+            for name in effect.args
+        }
         self.relations = {spawn.relation for action in self.actions.values() for spawn in action.spawn}
         self.origins = {code: origin_states(action, self.states) for code, action in self.actions.items()}
 
@@ -183,6 +190,9 @@ class _Checker:
 
     def check_state(self, state: State) -> None:
         path: Path = ("states", state.code)
+        stages = self.draft.head.stages if self.draft.head else {}
+        if stages and not self.broken(*path, "stage"):
+            self.known_name((*path, "stage"), state.stage, set(stages), "阶段", "stage")
         seen: dict[str, str] = {}
         for part in ("run", "pause", "keep"):
             for index, code in enumerate(getattr(state, part)):
@@ -370,7 +380,7 @@ class _Checker:
                 self.column((*where, "set", name), name)
         elif call.name in ("count", "stamp", "empty", "filled"):
             self.column((*where, call.name), value)
-        elif call.name in ("max", "at_least"):
+        elif call.name in ("max", "min"):
             self.column((*where, call.name, "column"), args.get("column"))
             if not isinstance(value, int) or isinstance(value, bool):
                 self.say((*where, call.name, "value"), "value 应为整数", "value must be a whole number")
@@ -379,19 +389,24 @@ class _Checker:
             if not isinstance(args.get("days"), int):
                 self.say((*where, call.name, "days"), "days 应为整数", "days must be a whole number")
         elif call.name == "joined":
-            if value not in ("any", "all", "lead"):
+            if args.get("value", "all") not in ("any", "all", "lead"):
                 self.say((*where, "joined"), "应为 all、any 或 lead", "must be all, any or lead")
-        elif call.name in ("no_open", "withdraw"):
-            if value != "all":
+            if "relation" in args:
+                place = (*where, "joined", "relation")
+                self.known_name(place, str(args["relation"]), self.relations, "子案件关系", "child relation")
+        elif call.name in ("no_open", "has_open", "no_child", "withdraw"):
+            if value is not None:
                 self.known_name(
                     (*where, call.name), str(value), self.relations, "子案件关系", "child relation"
                 )
-        elif call.name in ("not_overdue", "overdue"):
+        elif call.name in ("not_overdue", "was_overdue"):
             self.known_name((*where, call.name), str(value), self.clock_names, "计时", "clock")
-        elif call.name == "facts":
+        elif call.name == "facts" and call in action.guards:
             for name in args:
-                if name not in self.answers and self.draft.whole:
-                    self.say((*where, "facts", name), f"没有表单字段 {name}", f"no form has a field {name!r}")
+                if name not in self.facts and name not in (self.known.columns or ()) and self.draft.whole:
+                    self.say(
+                        (*where, "facts", name), f"没有字段 {name}", f"there is no field or column {name!r}"
+                    )
         elif call.name == "ticked":
             field = action.field(str(value))
             if (field is None or field.type != "bool") and not self.broken("actions", action.code, "form"):

@@ -89,7 +89,8 @@ class Procedure:
     actions: Mapping[str, Action]
     text: str = field(repr=False)
     digest: str
-    _from: Mapping[str, tuple[Action, ...]] = field(repr=False)
+    stage_titles: Mapping[str, Text] = field(default_factory=dict)
+    _from: Mapping[str, tuple[Action, ...]] = field(default_factory=dict, repr=False)
 
     def actions_from(self, state: str) -> tuple[Action, ...]:
         """Actions that may be taken in a state, in the order of the file."""
@@ -103,8 +104,9 @@ class Procedure:
         return frozenset(outcome_of(state) for state in self.states.values() if state.final)
 
     def stages(self) -> tuple[str, ...]:
-        """The stages in the order in which the states name them."""
-        return tuple(dict.fromkeys(state.stage for state in self.states.values()))
+        """The stages in use, in the order of the file."""
+        used = dict.fromkeys(state.stage for state in self.states.values())
+        return tuple(code for code in self.stage_titles if code in used) or tuple(used)
 
     def main_clock(self, state: str) -> ClockRule | None:
         """The clock whose due time a case shows in this state: the main one, else the first stage clock,
@@ -274,6 +276,7 @@ def build(draft: Draft, variant: str) -> Procedure:
         actions=draft.actions,
         text=text,
         digest=hashlib.sha256(text.encode()).hexdigest(),
+        stage_titles=draft.head.stages,
         _from={code: tuple(actions) for code, actions in starting.items()},
     )
 

@@ -118,9 +118,7 @@ def replay(case: Case, events: Iterable[tuple[Any, str | None]]) -> Case:
 def differences(stored: Case, derived: Case) -> list[str]:
     """Columns in which a stored row is not what its events say."""
     return [
-        column
-        for column in _FIELDS
-        if column not in OUTSIDE and getattr(stored, column) != getattr(derived, column)
+        column for column in _FIELDS if column not in OUTSIDE and getattr(stored, column) != getattr(derived, column)
     ]
 
 

@@ -35,7 +35,9 @@ _handlers: dict[str, Registered] = {}
 def _register(store: dict[str, Registered], kind: str, name: str) -> Callable[[Any], Any]:
     def decorate(function: Any) -> Any:
         if name in store and store[name].call.__module__ != function.__module__:
-            raise ValueError(f"{kind} {name!r} is registered twice: {store[name].call.__module__}, {function.__module__}")
+            raise ValueError(
+                f"{kind} {name!r} is registered twice: {store[name].call.__module__}, {function.__module__}"
+            )
         store[name] = Registered(name, function, (function.__doc__ or "").strip().split("\n")[0])
         return function
 

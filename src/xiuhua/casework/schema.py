@@ -346,6 +346,7 @@ class Spawn:
     relation: Code
     data: Annotated[dict[Code, Any], Pydantic(alias="pass")] = plain_field(default_factory=dict)
     pauses_parent: StrictBool = False
+    independent: StrictBool = False  # lives on when the parent ends
     lead: StrictBool | Annotated[str, StringConstraints(pattern=r"^\$[a-z][a-z0-9_.]*$")] = False
     on_end: dict[
         Code, Annotated[OnEnd, BeforeValidator(lambda v: {"action": v} if isinstance(v, str) else v)]
@@ -425,11 +426,9 @@ def _origin(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True, config=FORBID)
 class Action:
-    """One thing that may be done. ``by``: roles; ``holder``: only who holds the case; ``system``: also (or
-    only) the engine.
+    """One thing that may be done. ``by``: roles; ``holder``: also whoever holds the case; ``system``: also the engine.
 
-    ``from_states`` is the origin spelled out over the procedure's states, filled in when the procedure is
-    built.
+    ``from_states`` is the origin spelled out over the procedure's states, filled in when the procedure is built.
     """
 
     code: str
@@ -472,4 +471,5 @@ class Head:
     procedure: Code
     title: Title
     number_prefix: Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Z0-9]*$", max_length=6)] = ""
+    stages: dict[Code, Title] = plain_field(default_factory=dict)  # in the order of the work
     source: str = ""

@@ -322,9 +322,7 @@ def _clocks(
         if any(spawn.pauses_parent for spawn in act.spawn) and not entered:
             pause, run = [*pause, *run], []
         limits = {
-            name: limit
-            for name in run
-            if (limit := _limit(rules, name, context, change, clocks, parent)) is not None
+            name: limit for name in run if (limit := _limit(rules, name, context, change, clocks, parent)) is not None
         }
         run = [n for n in run if n in limits or (n in clocks and clocks[n].finished is None and n not in restart)]
         do(
@@ -366,7 +364,9 @@ def _limit(
             return None
         return clock.Limit.of(row.limit_value, row.limit_unit)
     if limit.kind == "of" and limit.ratio is not None:
-        base = clocks[limit.of].limit if limit.of in clocks else _limit(rules, limit.of, context, change, clocks, parent)
+        base = (
+            clocks[limit.of].limit if limit.of in clocks else _limit(rules, limit.of, context, change, clocks, parent)
+        )
         return base.times(limit.ratio) if base else None
     if limit.kind == "parent":
         return left_of_parent(parent, context.calendar, at) if parent is not None else None
@@ -416,7 +416,9 @@ def _is_stage(rules: Procedure, name: str) -> bool:
     return name in rules.clocks and rules.clocks[name].layer == "stage"
 
 
-def timers(case: Case, clocks: Mapping[str, clock.ClockState], rules: Procedure, calendar: WorkCalendar) -> list[dict[str, Any]]:
+def timers(
+    case: Case, clocks: Mapping[str, clock.ClockState], rules: Procedure, calendar: WorkCalendar
+) -> list[dict[str, Any]]:
     """Outbox rows for warnings and expiries of the running clocks; keyed, so making them twice makes them once."""
     rows = []
     for name, state in clocks.items():
@@ -459,11 +461,7 @@ def _chain(
     if prepared.files:
         change.note["files"] = [f.sha256 for f in prepared.files]
     body: dict[str, Any] = {
-        "set": {
-            c: projection.encode(c, v)
-            for c, v in columns.items()
-            if is_new or getattr(case, c) != v
-        }
+        "set": {c: projection.encode(c, v) for c, v in columns.items() if is_new or getattr(case, c) != v}
     }
     for name, value in (
         ("clk", ops),
@@ -479,7 +477,9 @@ def _chain(
         body["erased"] = context.extra.erased
     if context.extra.undo:
         body["undo"] = context.extra.undo
-    payload = chain.canonical({"answers": prepared.stored, "text": change.texts}) if (prepared.stored or change.texts) else ""
+    payload = (
+        chain.canonical({"answers": prepared.stored, "text": change.texts}) if (prepared.stored or change.texts) else ""
+    )
     salt = chain.new_salt() if payload else ""
     sealed = chain.payload_digest(algorithm, salt, payload) if payload else ""
     event = {
@@ -528,7 +528,9 @@ def _side_rows(
 ) -> None:
     document, case = written.document, context.case
     for item in prepared.personal:
-        document.add("personal", case_id=after.id, field=item.field, kind=item.kind, cipher=item.cipher, lookup=item.lookup)
+        document.add(
+            "personal", case_id=after.id, field=item.field, kind=item.kind, cipher=item.cipher, lookup=item.lookup
+        )
     for file in prepared.files:
         if file.case_id is None:
             document.add("attachments", id=file.pk, case_id=after.id, event_id=event_id, stage=file.stage)
@@ -543,9 +545,9 @@ def _side_rows(
             choice=hand.get("choice") or "",
             open=not hand.get("choice") and hand in (change.hands or []),
         )
-    parties = {
-        ("organisation", columns.get(c)) for c in ("holder_org_id", "responsible_org_id") if columns.get(c)
-    } | {("user", columns.get(c)) for c in ("holder_user_id", "created_by_id") if columns.get(c)}
+    parties = {("organisation", columns.get(c)) for c in ("holder_org_id", "responsible_org_id") if columns.get(c)} | {
+        ("user", columns.get(c)) for c in ("holder_user_id", "created_by_id") if columns.get(c)
+    }
     parties |= {("user", h["user"]) for h in change.hands or [] if h.get("user")}
     for kind, pk in sorted(parties):
         document.add(
@@ -581,7 +583,9 @@ def _effects(
         rows.append(write.outbox_row(key, kind, at or start, after.id, {**payload, "about": about}))
     if context.case.open and not after.open and context.case.seq:
         if after.parent_id is not None and after.state != builtin.CANCELLED:
-            rows.append(write.outbox_row(f"join:{after.id}:{after.seq}", "join", start, after.id, {"event": str(event_id)}))
+            rows.append(
+                write.outbox_row(f"join:{after.id}:{after.seq}", "join", start, after.id, {"event": str(event_id)})
+            )
         if any(entry["open"] for entry in after.children_open.values()):
             rows.append(write.outbox_row(f"cancel_children:{event_id}", "cancel_children", start, after.id))
     elif moved and any(entry["open"] for entry in after.children_open.values()):

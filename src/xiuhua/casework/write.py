@@ -157,8 +157,9 @@ def sqlite_trigger() -> str:
         values = ", ".join(f"json_extract(r.value, '$.{c}')" for c in columns)
         if part.mode == "update":
             guard = f" AND {part.table}.{part.guard} = json_extract(r.value, '$.seen')" if part.guard else ""
+            changes = _set_list(part, "json_extract(r.value, '$.{c}')")
             lines.append(
-                f"UPDATE {part.table} SET {_set_list(part, "json_extract(r.value, '$.{c}')")} FROM {each} "
+                f"UPDATE {part.table} SET {changes} FROM {each} "
                 f"WHERE {part.table}.id = json_extract(r.value, '$.id'){guard}"
             )
             if part.guard:
@@ -173,9 +174,7 @@ def sqlite_trigger() -> str:
         if part.mode == "upsert":
             tail = f" ON CONFLICT({', '.join(part.keys)}) DO UPDATE SET {_set_list(part, 'excluded.{c}')}"
         lines.append(f"{verb} INTO {part.table}({names}) SELECT {values} FROM {each} WHERE true{tail}")
-    return (
-        "CREATE TRIGGER casework_write_apply INSTEAD OF INSERT ON casework_write BEGIN " + "; ".join(lines) + "; END"
-    )
+    return "CREATE TRIGGER casework_write_apply INSTEAD OF INSERT ON casework_write BEGIN " + "; ".join(lines) + "; END"
 
 
 # --- PostgreSQL -----------------------------------------------------------------------------------------------
