@@ -6,13 +6,11 @@ hours come from the newest notice in force on the day; before any is loaded, fro
 `data/calendar`.
 
 The version of a calendar is the id of the newest notice that counts, 0 for the package alone. Calendars are
-immutable and shared; whether a notice was added is asked at most once a second.
+immutable and shared, and looked up without a query (`memory.Table`).
 """
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -23,6 +21,8 @@ import yaml
 from chinese_calendar.constants import holidays, workdays
 
 from xiuhua.city.calendar_hours import SAMPLE, month_day, read_hours, slot
+from xiuhua.city.memory import Table
+from xiuhua.city.models.calendar import CalendarNotice
 from xiuhua.city.work_calendar import (
     ANNOUNCED,
     ASSUMED,
@@ -45,7 +45,6 @@ __all__ = [
     "Stretch",
     "WorkCalendar",
     "calendar_for",
-    "forget",
     "on_calendar_change",
 ]
 
@@ -119,12 +118,9 @@ def _profiles(notices: Iterable[Notice]) -> list[tuple[date, OfficeProfile]]:
 
 
 class _Shelf:
-    """All notices of the database, and the calendars made of them, at one version of the table."""
+    """All notices of the database, and the calendars made of them."""
 
-    def __init__(self, table_version: int) -> None:
-        from xiuhua.city.models import CalendarNotice
-
-        self.table_version = table_version
+    def __init__(self) -> None:
         self.calendars: dict[tuple[int | None, int | None], WorkCalendar] = {}
         rows = CalendarNotice.objects.order_by("id").prefetch_related("hours")
         self.notices = tuple(
@@ -155,10 +151,7 @@ class _Shelf:
         return found
 
 
-def _profile(row: object) -> OfficeProfile:
-    from xiuhua.city.models import CalendarNotice
-
-    assert isinstance(row, CalendarNotice)
+def _profile(row: CalendarNotice) -> OfficeProfile:
     return OfficeProfile(
         tuple(
             Season(month_day(h.from_md), month_day(h.to_md), tuple(slot(a, b) for a, b in h.slots))
@@ -167,37 +160,12 @@ def _profile(row: object) -> OfficeProfile:
     )
 
 
-_lock = threading.Lock()
-_shelf: _Shelf | None = None
-_looked_at = 0.0
-LOOK_EVERY = 1.0  # seconds
+_shelf: Table[_Shelf] = Table(TABLE, _Shelf)
 
 
 def calendar_for(platform_id: int | None, version: int | None = None) -> WorkCalendar:
     """The calendar of a platform now, or as it was when notice `version` was the newest."""
-    global _shelf, _looked_at
-    shelf = _shelf
-    if shelf is None or time.monotonic() - _looked_at >= LOOK_EVERY:
-        table_version = _table_version()
-        if shelf is None or shelf.table_version != table_version:
-            shelf = _Shelf(table_version)
-        with _lock:
-            _shelf, _looked_at = shelf, time.monotonic()
-    return shelf.calendar(platform_id, version)
-
-
-def forget() -> None:
-    """Look into the database at the next question: after loading a notice in this process, and in tests."""
-    global _shelf
-    with _lock:
-        _shelf = None
-
-
-def _table_version() -> int:
-    from xiuhua.city.models import TableVersion
-
-    found = TableVersion.objects.filter(name=TABLE).values_list("version", flat=True).first()
-    return found or 0
+    return _shelf.get().calendar(platform_id, version)
 
 
 def days_of(calendar: WorkCalendar, year: int) -> list[tuple[date, Day]]:

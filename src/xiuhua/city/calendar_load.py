@@ -179,7 +179,7 @@ def _add(notice: Any, form: HoursForm | None) -> int:
     """1. Row and seasons. 2. Raise the table's version, for other processes. 3. Tell who must recount."""
     from django.db import transaction
 
-    from xiuhua.city import calendar
+    from xiuhua.city import calendar, memory
     from xiuhua.city.models import OfficeHours
 
     with transaction.atomic():
@@ -188,21 +188,10 @@ def _add(notice: Any, form: HoursForm | None) -> int:
             OfficeHours(
                 notice=notice, from_md=season.start, to_md=season.to, slots=[list(s) for s in season.slots]
             ).save()
-        _bump(calendar.TABLE)
-        calendar.forget()
+        memory.bump(calendar.TABLE)
         for callback in calendar.on_calendar_change:
             callback(notice.platform_id, notice.pk)
-        transaction.on_commit(calendar.forget)
     return int(notice.pk)
-
-
-def _bump(name: str) -> None:
-    from django.db.models import F
-
-    from xiuhua.city.models import TableVersion
-
-    TableVersion.objects.get_or_create(name=name)
-    TableVersion.objects.filter(name=name).update(version=F("version") + 1)
 
 
 # ---------------------------------------------------------------------------------------------- commands
