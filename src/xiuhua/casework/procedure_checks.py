@@ -403,7 +403,7 @@ class _Checker:
             self.known_name((*where, call.name), str(value), self.clock_names, "计时", "clock")
         elif call.name == "facts" and call in action.guards:
             for name in args:
-                if name not in self.facts and name not in (self.known.columns or ()) and self.draft.whole:
+                if name not in self.facts and name not in (self.known.columns or (name,)) and self.draft.whole:
                     self.say(
                         (*where, "facts", name), f"没有字段 {name}", f"there is no field or column {name!r}"
                     )

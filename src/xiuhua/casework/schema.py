@@ -426,9 +426,11 @@ def _origin(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True, config=FORBID)
 class Action:
-    """One thing that may be done. ``by``: roles; ``holder``: also whoever holds the case; ``system``: also the engine.
+    """One thing that may be done. ``by``: roles; ``holder``: also whoever holds the case; ``system``: also
+    the engine.
 
-    ``from_states`` is the origin spelled out over the procedure's states, filled in when the procedure is built.
+    ``from_states`` is the origin spelled out over the procedure's states, filled in when the procedure is
+    built.
     """
 
     code: str
