@@ -2,9 +2,9 @@
 
 An event's digest is taken over one canonical JSON array (RFC 8785: no floats, sorted keys, UTF-8)::
 
-    [version, algorithm, case, seq, action, actor, at, from_state, to_state, batch, payload_digest, prev_digest, body]
+    [version, algorithm, id, case, seq, action, actor, at, from_state, to_state, batch, payload_digest, prev_digest, body]
 
-``case`` is decimal text, ``at`` whole microseconds UTC, digests lower-case hex, ``body`` the event's canonical
+``id`` and ``case`` are decimal text, ``at`` whole microseconds UTC, digests lower-case hex, ``body`` the event's canonical
 object. Integers stay below 2**53. The payload's digest covers a random salt and the stored payload text, so
 that erasing both leaves a digest from which nothing can be guessed. SM3 is GB/T 32905-2016, SHA-256 FIPS 180-4.
 """
@@ -56,6 +56,7 @@ def event_digest(
     *,
     version: int,
     algorithm: str,
+    id: int,
     case: int,
     seq: int,
     action: str,
@@ -72,6 +73,7 @@ def event_digest(
     head = [
         version,
         algorithm,
+        str(id),
         str(case),
         seq,
         action,

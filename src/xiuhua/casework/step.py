@@ -50,7 +50,7 @@ def blank_case(rules: Procedure, version: int, platform_id: int) -> Case:
 
 
 def resolve(value: Any, context: Context) -> Any:
-    """``$field`` -> the answer, ``$case.column`` -> a column, ``$actor`` -> the user id; inside lists and mappings too."""
+    """``$field`` -> the answer, ``$case.column`` -> a column, ``$actor`` -> the user id; deep."""
     if isinstance(value, Mapping):
         return {k: resolve(v, context) for k, v in value.items()}
     if isinstance(value, list | tuple):
@@ -111,7 +111,7 @@ def _append(
     parent: Case | None = None,
     first: dict[str, Any] | None = None,
 ) -> Case:
-    """1. collect what the action changes; 2. plan children; 3. move clocks; 4. say who holds next; 5. chain the event."""
+    """1. collect changes; 2. plan children; 3. move clocks; 4. say who holds next; 5. chain the event."""
     calendar = extra.calendar or calendar_for(case.platform_id)
     event_id = new_id()
     context = Context(case, rules, act, actor, prepared.answers, now, calendar, parent=parent, extra=extra)
@@ -452,7 +452,7 @@ def _chain(
     hold: timedelta | None,
 ) -> Case:
     """Append the event, update the projection, queue the effects."""
-    case, rules, now = context.case, context.procedure, context.now
+    case, now = context.case, context.now
     document, algorithm = written.document, settings.DIGEST
     columns = {projection.attname(c): v for c, v in change.columns.items()}
     facts = {**columns.pop("facts", {}), **prepared.facts}
@@ -495,7 +495,7 @@ def _chain(
         "version": chain.VERSION,
         "algorithm": algorithm,
     }
-    digest = chain.event_digest(case=case.id, at_us=to_us(now), **event)  # type: ignore[arg-type]
+    digest = chain.event_digest(id=event_id, case=case.id, at_us=to_us(now), **event)  # type: ignore[arg-type]
     document.add(
         "events", id=event_id, case_id=case.id, at=now, actor_user_id=context.actor.user_id, digest=digest, **event
     )
