@@ -42,17 +42,10 @@ def tags() -> list[str]:
     machine = platform.machine().lower()
     machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(machine, machine)
     if sys.platform == "darwin":
-        return [
-            f"macosx_{version}_{'arm64' if machine == 'aarch64' else machine}"
-            for version in ("11_0", "10_12")
-        ]
+        return [f"macosx_{version}_{'arm64' if machine == 'aarch64' else machine}" for version in ("11_0", "10_12")]
     if sys.platform.startswith("linux"):
         libc = platform.libc_ver()[0]
-        return (
-            [f"manylinux_2_17_{machine}", f"manylinux2014_{machine}"]
-            if libc
-            else [f"musllinux_1_1_{machine}"]
-        )
+        return [f"manylinux_2_17_{machine}", f"manylinux2014_{machine}"] if libc else [f"musllinux_1_1_{machine}"]
     raise SystemExit(f"no uv for {sys.platform} is known here; install uv yourself and start again")
 
 
@@ -70,10 +63,7 @@ def download(url: str) -> bytes:
         with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:
             return bytes(answer.read())
     except urllib.error.URLError as error:
-        if (
-            not isinstance(error.reason, ssl.SSLCertVerificationError)
-            or ssl.create_default_context().get_ca_certs()
-        ):
+        if not isinstance(error.reason, ssl.SSLCertVerificationError) or ssl.create_default_context().get_ca_certs():
             raise
         unverified = ssl._create_unverified_context()
         with urllib.request.urlopen(url, timeout=TIMEOUT, context=unverified) as answer:

@@ -92,9 +92,7 @@ def check_data_folder() -> Iterator[Finding]:
     yield Finding(level, DATA, Text(f"{folder},剩余 {gigabytes}", f"{folder}, {gigabytes} free"))
     secrets = folder / demo_env.NAME
     if secrets.exists() and secrets.stat().st_mode & 0o077:
-        yield Finding(
-            "fault", DATA, Text(f"{secrets} 可被他人读取", f"{secrets} can be read by others; chmod 600 it")
-        )
+        yield Finding("fault", DATA, Text(f"{secrets} 可被他人读取", f"{secrets} can be read by others; chmod 600 it"))
 
 
 def check_database() -> Iterator[Finding]:
@@ -115,9 +113,7 @@ def check_database() -> Iterator[Finding]:
         yield Finding(
             "fault",
             DATABASE,
-            Text(
-                f"有 {count} 个迁移未执行:xiuhua migrate", f"{count} migration(s) not applied: xiuhua migrate"
-            ),
+            Text(f"有 {count} 个迁移未执行:xiuhua migrate", f"{count} migration(s) not applied: xiuhua migrate"),
         )
 
 
@@ -153,13 +149,9 @@ def _check_postgresql() -> Iterator[Finding]:
     old = int(version.split(".")[0]) < MIN_POSTGRESQL
     yield Finding("fault" if old else "ok", DATABASE, same(f"PostgreSQL {version}"))
     if old:
-        yield Finding(
-            "fault", DATABASE, Text(f"需要 {MIN_POSTGRESQL} 以上", f"{MIN_POSTGRESQL} or newer is needed")
-        )
+        yield Finding("fault", DATABASE, Text(f"需要 {MIN_POSTGRESQL} 以上", f"{MIN_POSTGRESQL} or newer is needed"))
     if encoding != "UTF8":
-        yield Finding(
-            "fault", DATABASE, Text(f"编码为 {encoding},应为 UTF8", f"encoding is {encoding}, not UTF8")
-        )
+        yield Finding("fault", DATABASE, Text(f"编码为 {encoding},应为 UTF8", f"encoding is {encoding}, not UTF8"))
 
 
 def check_log() -> Iterator[Finding]:
@@ -182,9 +174,7 @@ def check_assets() -> Iterator[Finding]:
     missing = manifest.load("xiuhua.ui.assets:missing")()
     collected = Path(settings.STATIC_ROOT) / "staticfiles.json"
     if missing:
-        yield Finding(
-            "fault", ASSETS, Text(f"缺少 {', '.join(missing)}", f"missing: {', '.join(missing)}; bin/run")
-        )
+        yield Finding("fault", ASSETS, Text(f"缺少 {', '.join(missing)}", f"missing: {', '.join(missing)}; bin/run"))
     elif env().static == "hashed" and not collected.is_file():
         yield Finding(
             "fault",
@@ -206,9 +196,7 @@ def check_translations() -> Iterator[Finding]:
         if not (mo := po.with_suffix(".mo")).is_file() or mo.stat().st_mtime_ns < po.stat().st_mtime_ns
     ]
     if stale:
-        yield Finding(
-            "fault", LANGUAGE, Text(f"未编译:{', '.join(stale)}", f"not compiled: {', '.join(stale)}")
-        )
+        yield Finding("fault", LANGUAGE, Text(f"未编译:{', '.join(stale)}", f"not compiled: {', '.join(stale)}"))
     else:
         yield Finding("ok", LANGUAGE, Text("已编译", "compiled"))
 
@@ -216,9 +204,7 @@ def check_translations() -> Iterator[Finding]:
 def check_map() -> Iterator[Finding]:
     url = env().map_tile_url
     if not url:
-        yield Finding(
-            "ok", MAP, Text("未配置,使用本市图层", "none configured; the city's own layers are drawn")
-        )
+        yield Finding("ok", MAP, Text("未配置,使用本市图层", "none configured; the city's own layers are drawn"))
         return
     if url.startswith("/"):
         yield Finding("ok", MAP, same(url))
@@ -234,9 +220,7 @@ def check_map() -> Iterator[Finding]:
     else:
         yield Finding("ok", MAP, same(f"{host} ({env().map_tile_datum})"))
     if not env().map_tile_attribution:
-        yield Finding(
-            "warn", MAP, Text("未写明底图来源", f"no attribution: set {PREFIX}MAP_TILE_ATTRIBUTION")
-        )
+        yield Finding("warn", MAP, Text("未写明底图来源", f"no attribution: set {PREFIX}MAP_TILE_ATTRIBUTION"))
 
 
 def check_calendar() -> Iterator[Finding]:
@@ -246,9 +230,7 @@ def check_calendar() -> Iterator[Finding]:
     status = manifest.load("xiuhua.city.calendar:calendar_for")(None).status(year)
     texts = {
         "announced": Text(f"{year} 年放假安排已载入", f"the notice for {year} is loaded"),
-        "assumed": Text(
-            f"{year} 年放假安排为推定", f"{year} is assumed; load the notice when it is published"
-        ),
+        "assumed": Text(f"{year} 年放假安排为推定", f"{year} is assumed; load the notice when it is published"),
     }
     unknown = Text(f"没有 {year} 年的放假安排", f"nothing is known about {year}; load its notice")
     yield Finding("ok" if status == "announced" else "warn", CALENDAR, texts.get(str(status), unknown))
@@ -264,13 +246,9 @@ def check_safety() -> Iterator[Finding]:
             yield Finding("warn", SAFETY, Text("调试模式已打开", "debug mode is on"))
     else:
         if "*" in it.allowed_hosts:
-            yield Finding(
-                "fault", SAFETY, Text("ALLOWED_HOSTS 不能为 *", f"{PREFIX}ALLOWED_HOSTS must not be *")
-            )
+            yield Finding("fault", SAFETY, Text("ALLOWED_HOSTS 不能为 *", f"{PREFIX}ALLOWED_HOSTS must not be *"))
         if not it.https:
-            yield Finding(
-                "warn", SAFETY, Text("未启用 HTTPS", f"cookies travel in the clear: set {PREFIX}HTTPS")
-            )
+            yield Finding("warn", SAFETY, Text("未启用 HTTPS", f"cookies travel in the clear: set {PREFIX}HTTPS"))
         if it.sqlite_synchronous != "FULL":
             yield Finding(
                 "fault",
@@ -324,9 +302,7 @@ def examine(checks: Iterable[tuple[Text, Check]] = CHECKS) -> list[Finding]:
         except Exception as error:  # a doctor reports; it does not fall ill itself
             kind = type(error).__name__
             words = " ".join(str(error).split())
-            found.append(
-                Finding("fault", topic, Text(f"检查失败:{kind}:{words}", f"check failed: {kind}: {words}"))
-            )
+            found.append(Finding("fault", topic, Text(f"检查失败:{kind}:{words}", f"check failed: {kind}: {words}")))
     return found
 
 
@@ -353,9 +329,7 @@ def as_json(found: Iterable[Finding]) -> str:
 
 
 def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        prog="xiuhua doctor", description="What is configured, reachable and wrong."
-    )
+    parser = argparse.ArgumentParser(prog="xiuhua doctor", description="What is configured, reachable and wrong.")
     parser.add_argument("--json", action="store_true", help="findings as JSON, in both languages")
     parser.add_argument("--lang", choices=["zh", "en"], default=cli.terminal_language())
     options = parser.parse_args(argv)

@@ -72,9 +72,7 @@ def uses(room: str, base: Path = HERE) -> Iterator[Use]:
 
     for path in sorted((base / room).rglob("*")):
         inside = path.relative_to(base / room)
-        if path.suffix not in (".py", ".html", ".txt") or {"tests", "migrations", "static"} & set(
-            inside.parts
-        ):
+        if path.suffix not in (".py", ".html", ".txt") or {"tests", "migrations", "static"} & set(inside.parts):
             continue
         text = path.read_text(encoding="utf-8")
         if path.suffix != ".py":
@@ -97,9 +95,7 @@ def catalogue(room: str, base: Path = HERE) -> dict[Key, Message]:
         return {}
     with path.open("rb") as source:
         catalog = read_po(source, charset="utf-8", abort_invalid=True)
-    return {
-        (m.id[0] if isinstance(m.id, (tuple, list)) else str(m.id), m.context): m for m in catalog if m.id
-    }
+    return {(m.id[0] if isinstance(m.id, (tuple, list)) else str(m.id), m.context): m for m in catalog if m.id}
 
 
 def _fields(text: str) -> set[str]:
@@ -113,7 +109,7 @@ def faults(rooms: tuple[str, ...] = ROOMS, base: Path = HERE) -> list[str]:
     for room in rooms:
         for key, message in catalogue(room, base).items():
             known.setdefault(key, message)
-            texts = message.string if isinstance(message.string, (tuple, list)) else (message.string,)
+            texts = message.string if isinstance(message.string, (tuple, list)) else (message.string or "",)
             if message.fuzzy:
                 found.append(f"{room}/{PO}: {key[0]!r} is fuzzy")
             elif not texts or not all(texts):
@@ -125,9 +121,7 @@ def faults(rooms: tuple[str, ...] = ROOMS, base: Path = HERE) -> list[str]:
             if use.key not in known:
                 found.append(f"{use.path}:{use.line}: {use.key[0]!r} stands in no Chinese file")
             elif use.plural and isinstance(known[use.key].id, str):
-                found.append(
-                    f"{use.path}:{use.line}: {use.key[0]!r} is used with a plural, its entry has none"
-                )
+                found.append(f"{use.path}:{use.line}: {use.key[0]!r} is used with a plural, its entry has none")
     return found
 
 

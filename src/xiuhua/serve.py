@@ -47,9 +47,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="xiuhua run", description="Make everything ready and serve Xiuhua.")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
     parser.add_argument("--port", type=int, default=8000, help="port to listen on (default %(default)s)")
-    parser.add_argument(
-        "--database-url", metavar="URL", help="sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME"
-    )
+    parser.add_argument("--database-url", metavar="URL", help="sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME")
     parser.add_argument("--reset", action="store_true", help="throw the demo city away and load it anew")
     return parser.parse_args(argv)
 
@@ -144,9 +142,7 @@ def _die_with_parent() -> None:
 
 def start(name: str, command: list[str]) -> Child:
     # A session of its own: Ctrl-C reaches us alone, and we stop the children in order.
-    process = subprocess.Popen(
-        command, start_new_session=True, preexec_fn=_die_with_parent, stdin=subprocess.DEVNULL
-    )
+    process = subprocess.Popen(command, start_new_session=True, preexec_fn=_die_with_parent, stdin=subprocess.DEVNULL)
     return Child(name, process)
 
 
@@ -188,9 +184,7 @@ def wait_until_ready(host: str, port: int, family: list[Child]) -> None:
                 return
         time.sleep(0.05)
     dead = _dead(family)
-    raise Fault(
-        f"{dead.name} ended with code {dead.process.returncode}" if dead else "the server does not answer"
-    )
+    raise Fault(f"{dead.name} ended with code {dead.process.returncode}" if dead else "the server does not answer")
 
 
 def stop_on_signals() -> None:
@@ -210,8 +204,7 @@ def table(rows: list[list[str]]) -> str:
 
     widths = [max(cells(row[i]) for row in rows) for i in range(len(rows[0]))] if rows else []
     return "\n".join(
-        "  " + "  ".join(t + " " * (w - cells(t)) for t, w in zip(row, widths, strict=True)).rstrip()
-        for row in rows
+        "  " + "  ".join(t + " " * (w - cells(t)) for t, w in zip(row, widths, strict=True)).rstrip() for row in rows
     )
 
 
