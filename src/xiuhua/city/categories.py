@@ -117,7 +117,7 @@ class Catalogue:
 
         Several words must all fit. An empty text lists classes in the order of their codes.
         """
-        words = _fold(text).split()
+        words = _fold(text).replace("-", " ").split()
         ranked: list[tuple[int, str, str, CategoryInfo]] = []
         for row in self.current(scheme, kind):
             if fileable and not row.fileable:

@@ -2,8 +2,8 @@
 
 Keys come from ``settings.DATA_KEY`` (32 bytes) by HKDF, one for encryption and one for indexes. A sealed text
 is ``v1:<key id>:<base64url of nonce and ciphertext>`` (AES-256-GCM), so a new key can be brought in while
-texts under the keys of ``settings.DATA_KEYS_OLD`` stay readable. Indexes do not name their key: after a change
-of key they are computed anew.
+texts under the keys of ``settings.DATA_KEYS_OLD`` stay readable. Indexes do not name their key: after a
+change of key they are computed anew.
 """
 
 from __future__ import annotations

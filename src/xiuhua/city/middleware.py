@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.utils import translation
 from django.utils.translation import gettext as _
@@ -11,13 +12,14 @@ from django.utils.translation import gettext as _
 from xiuhua.city import tokens
 from xiuhua.city.access import Actor, actor_for, problem
 
+API_PREFIX = "/api/"
 SEAT_KEY = "seat"
 
 
 class ActorMiddleware:
     """After AuthenticationMiddleware. ``request.by_token`` tells a token from a session.
 
-    A wrong bearer token is refused at once and never falls back to the session.
+    Tokens count under ``/api/`` only. A wrong one is refused at once and never falls back to the session.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -25,12 +27,14 @@ class ActorMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         scheme, _space, raw = request.headers.get("Authorization", "").partition(" ")
-        by_token = scheme.lower() == "bearer"
+        by_token = scheme.lower() == "bearer" and request.path.startswith(API_PREFIX)
+        if by_token:
+            request.user = AnonymousUser()
         actor = tokens.authenticate(raw.strip()) if by_token else _session_actor(request)
         request.actor = actor  # type: ignore[attr-defined]
         request.by_token = by_token  # type: ignore[attr-defined]
         if by_token and actor is None:
-            response = problem(401, _("The token is unknown, expired or revoked."))
+            response: HttpResponse = problem(401, _("The token is unknown, expired or revoked."))
             response["WWW-Authenticate"] = 'Bearer error="invalid_token"'
             return response
         if actor is None or not actor.language or by_token:
