@@ -93,7 +93,7 @@ class Scheme:
     classes: tuple[ClassRow, ...]
     digest: str = field(default="")
 
-    def major(self, kind: str, code: str) -> TextData:
+    def major(self, kind: Kind, code: str) -> TextData:
         return self.meta.majors[kind][code]
 
 

@@ -40,7 +40,7 @@ class ActorMiddleware:
         if actor is None or not actor.language or by_token:
             return self.get_response(request)
         with translation.override(actor.language):
-            request.LANGUAGE_CODE = translation.get_language()  # type: ignore[attr-defined]
+            request.LANGUAGE_CODE = translation.get_language()
             response = self.get_response(request)
             response.headers.setdefault("Content-Language", translation.get_language() or "")
         return response
