@@ -1,0 +1,253 @@
+// Maps of the city's own layers. `draw(element)` reads data-map (see xiuhua.ui.parts.MapView.config).
+// Events on the element: `map:ready` {map}, `map:case` {id, url}; a map with data-pick emits `pick` {lon, lat}.
+import { make, say } from "./strings.js";
+import { toWgs84 } from "./datum.js";
+import { shifted } from "./tiles.js";
+import { caseLayers, groundLayers, images, token } from "./mapstyle.js";
+
+const CHINA = [73, 18, 135, 54];
+let library;
+
+async function maplibre() {
+  const { maplibre: url, maplibreWorker: worker, maplibreCss: css } = document.body.dataset;
+  if (!library) {
+    document.head.append(make("link", { rel: "stylesheet", href: css }));
+    library = import(url).then((module) => {
+      module.setWorkerUrl(new URL(worker, location.href).href);
+      return module;
+    });
+  }
+  return library;
+}
+
+function webgl() {
+  const context = document.createElement("canvas").getContext("webgl2");
+  context?.getExtension("WEBGL_lose_context")?.loseContext();
+  return Boolean(context);
+}
+
+function box(features) {
+  const bounds = [Infinity, Infinity, -Infinity, -Infinity];
+  const visit = (part) => {
+    if (typeof part[0] === "number") {
+      bounds[0] = Math.min(bounds[0], part[0]);
+      bounds[1] = Math.min(bounds[1], part[1]);
+      bounds[2] = Math.max(bounds[2], part[0]);
+      bounds[3] = Math.max(bounds[3], part[1]);
+    } else part.forEach(visit);
+  };
+  for (const { geometry } of features) if (geometry) visit(geometry.coordinates);
+  return Number.isFinite(bounds[0]) ? bounds : null;
+}
+
+async function load(layer) {
+  if (layer.data) return layer.data;
+  const response = await fetch(layer.url, { headers: { Accept: "application/geo+json, application/json" } });
+  if (!response.ok) throw new Error(String(response.status));
+  return response.json();
+}
+
+function style(tile, library) {
+  const sources = {};
+  const layers = [{ id: "ground", type: "background", paint: { "background-color": token("map-ground") } }];
+  if (tile.url) {
+    const url = new URL(tile.url, location.href).href.replaceAll("%7B", "{").replaceAll("%7D", "}");
+    sources.tiles = {
+      type: "raster",
+      tiles: [shifted(library, url, tile.datum)],
+      tileSize: 256,
+      maxzoom: 18,
+      attribution: tile.attribution,
+    };
+    layers.push({ id: "tiles", type: "raster", source: "tiles", paint: { "raster-saturation": -0.45, "raster-opacity": 0.9 } });
+  }
+  return { version: 8, sources, layers };
+}
+
+function locale() {
+  return {
+    "NavigationControl.ZoomIn": say("zoomIn"),
+    "NavigationControl.ZoomOut": say("zoomOut"),
+    "NavigationControl.ResetBearing": say("resetNorth"),
+    "GeolocateControl.FindMyLocation": say("myPlace"),
+    "AttributionControl.ToggleAttribution": say("attribution"),
+    "Map.Title": say("map"),
+  };
+}
+
+function pin() {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.setAttribute("viewBox", "0 0 24 24");
+  const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  path.setAttribute("d", "M12 1.500a7.500 7.500 0 0 0-7.500 7.500c0 5.200 7.500 13.500 7.500 13.500s7.500-8.300 7.500-13.500A7.500 7.500 0 0 0 12 1.500Zm0 10.200a2.700 2.700 0 1 1 0-5.400 2.700 2.700 0 0 1 0 5.400Z");
+  path.setAttribute("fill", "currentColor");
+  svg.append(path);
+  return make("div", { className: "x-pin" }, svg);
+}
+
+function picking(library, map, element) {
+  const target = document.getElementById(element.dataset.pick)?.querySelector("[data-position]")
+    ?? element.closest("[data-position]");
+  if (!target) return;
+  let marker;
+  const put = (lon, lat) => {
+    marker ??= new library.Marker({ element: pin(), anchor: "bottom", draggable: true }).setLngLat([lon, lat]).addTo(map);
+    marker.setLngLat([lon, lat]);
+    if (!marker.listens) {
+      marker.listens = true;
+      marker.on("dragend", () => emit(marker.getLngLat()));
+    }
+  };
+  const emit = ({ lng, lat }) => {
+    put(lng, lat);
+    element.dispatchEvent(new CustomEvent("pick", { bubbles: true, detail: { lon: lng, lat } }));
+  };
+  map.getCanvas().classList.add("is-picking");
+  map.on("click", (event) => emit(event.lngLat));
+  // By keyboard: arrows move the map, Enter or the button takes its centre.
+  const button = make("button", { type: "button", className: "btn x-map-tool", textContent: say("centrePoint") });
+  button.addEventListener("click", () => emit(map.getCenter()));
+  map.getCanvas().addEventListener("keydown", (event) => event.key === "Enter" && (event.preventDefault(), emit(map.getCenter())));
+  element.append(make("div", { className: "x-cross" }), button);
+  target.addEventListener("position", ({ detail }) => {
+    if (detail.by === "map") return;
+    const [lon, lat] = toWgs84(detail.lon, detail.lat, detail.datum);
+    put(lon, lat);
+    map.easeTo({ center: [lon, lat], zoom: Math.max(map.getZoom(), 15), duration: 300 });
+  });
+  const [lon, lat] = [target.querySelector("[data-lon]").value, target.querySelector("[data-lat]").value];
+  if (lon && lat) {
+    const at = toWgs84(Number(lon), Number(lat), target.querySelector("[data-datum]").value);
+    put(...at);
+    map.jumpTo({ center: at });
+  }
+}
+
+function cases(library, map, element) {
+  const popup = new library.Popup({ closeButton: false, closeOnClick: false, offset: 12, maxWidth: "280px" });
+  map.on("mousemove", "cases", ({ features: [feature] }) => {
+    map.getCanvas().style.cursor = "pointer";
+    const { title, number, note } = feature.properties;
+    const line = make("span", { className: "x-popup-note", textContent: [number, note].filter(Boolean).join(" · ") });
+    popup
+      .setLngLat(feature.geometry.coordinates)
+      .setDOMContent(make("div", {}, make("span", { className: "x-popup-title", textContent: title ?? "" }), line))
+      .addTo(map);
+  });
+  map.on("mouseleave", "cases", () => {
+    map.getCanvas().style.cursor = "";
+    popup.remove();
+  });
+  map.on("click", "cases", ({ features: [feature] }) => {
+    const { id, url } = feature.properties;
+    const event = new CustomEvent("map:case", { bubbles: true, cancelable: true, detail: { id, url } });
+    if (element.dispatchEvent(event) && url && url !== "#" && !("pick" in element.dataset)) location.assign(url);
+  });
+  map.on("click", "clusters", async ({ features: [feature] }) => {
+    const zoom = await map.getSource("cases").getClusterExpansionZoom(feature.properties.cluster_id);
+    map.easeTo({ center: feature.geometry.coordinates, zoom });
+  });
+}
+
+export async function draw(element) {
+  const config = JSON.parse(element.dataset.map);
+  const said = element.querySelector("[data-map-said]");
+  const fail = (text) => {
+    said.hidden = false;
+    said.textContent = text;
+    element.dataset.mapState = "failed";
+  };
+  if (!webgl()) return fail(say("noWebgl"));
+  let library;
+  try {
+    library = await maplibre();
+  } catch {
+    return fail(say("offline"));
+  }
+  const map = new library.Map({
+    container: element,
+    style: style(config.tile, library),
+    ...(config.bounds || !config.centre ? { bounds: config.bounds ?? CHINA, fitBoundsOptions: { padding: 24 } } : { center: config.centre, zoom: config.zoom }),
+    maxZoom: 19,
+    pitchWithRotate: false,
+    dragRotate: false,
+    touchPitch: false,
+    attributionControl: false,
+    cooperativeGestures: false,
+    localIdeographFontFamily: getComputedStyle(document.body).fontFamily,
+    locale: locale(),
+    fadeDuration: 0,
+  });
+  map.touchZoomRotate.disableRotation();
+  map.addControl(new library.NavigationControl({ showCompass: false }), "top-right");
+  map.addControl(new library.ScaleControl({ maxWidth: 90 }), "bottom-right");
+  if (config.tile.attribution) map.addControl(new library.AttributionControl({ compact: true }), "bottom-right");
+
+  const loaded = new Map();
+  await new Promise((resolve) => map.once("style.load", resolve));
+  await Promise.all(
+    config.layers.map(async (layer) => {
+      try {
+        loaded.set(layer.kind, await load(layer));
+      } catch {
+        said.hidden = false;
+        said.textContent = say("layerFailed", { name: layer.title || layer.kind });
+      }
+    }),
+  );
+  const shown = new Map(config.layers.map((layer) => [layer.kind, layer.shown]));
+  const dress = () => {
+    for (const [name, image] of images()) {
+      if (map.hasImage(name)) map.updateImage(name, image);
+      else map.addImage(name, image, { pixelRatio: 2 });
+    }
+    for (const [id, value] of Object.entries(style(config.tile, library).layers[0].paint)) map.setPaintProperty("ground", id, value);
+    const wanted = [...groundLayers(Boolean(config.tile.url)), ...caseLayers()];
+    for (const layer of wanted) {
+      if (!map.getSource(layer.source)) continue;
+      if (map.getLayer(layer.id)) {
+        for (const [name, value] of Object.entries(layer.paint ?? {})) map.setPaintProperty(layer.id, name, value);
+      } else map.addLayer({ ...layer, layout: { ...layer.layout, visibility: shown.get(layer.source) ? "visible" : "none" } });
+    }
+  };
+  for (const [kind, data] of loaded) {
+    const clusters = kind === "cases"
+      ? {
+          cluster: true,
+          clusterRadius: 38,
+          clusterMaxZoom: 15,
+          clusterProperties: {
+            urgent: ["+", ["case", ["==", ["get", "urgency"], "urgent"], 1, 0]],
+            over: ["+", ["case", ["any", ["==", ["get", "urgency"], "very_urgent"], ["==", ["get", "overdue"], true]], 1, 0]],
+          },
+        }
+      : {};
+    map.addSource(kind, { type: "geojson", data, ...clusters });
+  }
+  dress();
+  if (!config.bounds && !config.centre) {
+    const all = box([...loaded.values()].flatMap((data) => data.features ?? []));
+    if (all) map.fitBounds(all, { padding: 24, duration: 0 });
+  }
+  if (loaded.has("cases")) cases(library, map, element);
+  if (element.dataset.pick) picking(library, map, element);
+  if (loaded.size === config.layers.length) said.hidden = true;
+
+  // The same tokens, another theme: colours are set again, nothing is loaded again.
+  new MutationObserver(dress).observe(document.documentElement, { attributes: true, attributeFilter: ["data-bs-theme"] });
+  for (const box of element.closest(".x-map")?.querySelectorAll("[data-layer]") ?? []) {
+    box.addEventListener("change", () => {
+      shown.set(box.dataset.layer, box.checked);
+      for (const layer of map.getStyle().layers) {
+        if (layer.source === box.dataset.layer) map.setLayoutProperty(layer.id, "visibility", box.checked ? "visible" : "none");
+      }
+    });
+  }
+  element.addEventListener("map:reload", async () => {
+    for (const layer of config.layers) if (layer.url && map.getSource(layer.kind)) map.getSource(layer.kind).setData(await load(layer));
+  });
+  map.once("idle", () => {
+    element.dataset.mapState = "ready";
+    element.dispatchEvent(new CustomEvent("map:ready", { bubbles: true, detail: { map } }));
+  });
+}
