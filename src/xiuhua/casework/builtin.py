@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from xiuhua.casework import clock, clock_count, projection
 from xiuhua.casework.context import Change, Context
 from xiuhua.casework.moments import to_us
-from xiuhua.casework.procedures import Action, Collect, Procedure
+from xiuhua.casework.procedures import Action, Call, Collect, Field, Procedure
 from xiuhua.casework.registry import effect, guard
 from xiuhua.manifest import Text
 
@@ -20,7 +20,12 @@ CANCELLED = "cancelled"
 _CANCELLED_TITLE = Text("已取消", "Cancelled")
 
 #: Outbox kinds that are delivered right after the commit; the worker repairs what was missed.
-AT_ONCE = frozenset({"join", "cancel_children", "tally", "share_clock"})
+AT_ONCE = frozenset({"join", "cancel_children", "tally", "share_clock", "erase_stores"})
+
+
+#: The engine's own actions that a user may ask for, each by the function that checks who may (`reveal`, `erase`, `undo`).
+BY_USERS = frozenset({"reveal", "erase", "undo"})
+_REASON = Field(name="reason", type="long_text", title=Text("事由", "Reason"), required=True)
 
 
 def _own(code: str, zh: str, en: str, **more: Any) -> Action:
@@ -35,8 +40,8 @@ ACTIONS: dict[str, Action] = {
         _own("cancel", "取消", "Cancel", to=CANCELLED),
         _own("clock_warning", "时限预警", "Time warning"),
         _own("recount", "重算时限", "Deadline counted again"),
-        _own("reveal", "查看个人信息", "Personal data shown"),
-        _own("erase", "清除个人信息", "Personal data erased"),
+        _own("reveal", "查看个人信息", "Personal data shown", form=(_REASON,)),
+        _own("erase", "清除个人信息", "Personal data erased", form=(_REASON,), effects=(Call("erase_stores"),)),
         _own("undo", "撤销批量操作", "Bulk action taken back"),
     )
 }

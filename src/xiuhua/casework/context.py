@@ -21,13 +21,15 @@ if TYPE_CHECKING:
 class Extra:
     """What the engine's own actions bring along instead of a form.
 
-    ``child``: an ended child (relation, outcome, number, lead). ``calendar``: another calendar to
-    count on from here.
+    ``child``: an ended child (relation, outcome, number, lead). ``calendar``: another calendar to count on from
+    here. ``undo``: the event that is taken back; then ``columns`` hold the whole difference, clocks, facts and
+    hands among them, and ``texts`` the words that stood before.
     """
 
     child: dict[str, Any] = field(default_factory=dict)
     note: dict[str, Any] = field(default_factory=dict)
     columns: dict[str, Any] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
     ops: list[list[Any]] = field(default_factory=list)
     to_state: str = ""
     erased: list[int] = field(default_factory=list)

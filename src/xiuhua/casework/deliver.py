@@ -2,7 +2,8 @@
 
 A row is claimed by one conditional UPDATE, so any number of workers may run. A failed row comes back with a
 growing pause and is dead after `MAX_ATTEMPTS`, shown to the operators and retryable. In each case the rows go in order:
-a row waits while an earlier due one of its case is not done.
+a row waits while an earlier one of its case is due or has failed and comes again. A worker that was away longer than
+its lease does not finish what another has taken over.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import json
 import logging
 import os
 import socket
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import count
 from typing import Any
 
 from django.db.models import Exists, F, OuterRef, Q
@@ -29,50 +31,60 @@ from xiuhua.city.calendar import calendar_for
 log = logging.getLogger("xiuhua.outbox")
 LEASE = timedelta(minutes=2)
 MAX_ATTEMPTS = 8
-ME = f"{socket.gethostname()}:{os.getpid()}"
+ME = f"{socket.gethostname()[:30]}:{os.getpid()}"
+_claims = count(1)
 
 
 def at_once(keys: list[str]) -> None:
     """Deliver rows right after their commit; what fails stays for the worker."""
     if not keys:
         return
-    for row in Outbox.objects.filter(key__in=keys, done_at__isnull=True, dead=False).order_by("id"):
+    rows = Outbox.objects.filter(key__in=keys, done_at__isnull=True, dead=False)
+    # One that failed before goes first, with its own pause; what follows it waits for the worker.
+    failed = Outbox.objects.filter(_same_case_before(), attempts__gt=0, done_at__isnull=True, dead=False)
+    for row in rows.exclude(Exists(failed)).order_by("id"):
         deliver(row)
+
+
+def _same_case_before() -> Q:
+    return Q(case_id=OuterRef("case_id"), id__lt=OuterRef("id"))
 
 
 def run_due(limit: int = 200) -> int:
     """Deliver what is due, oldest first; returns how many rows were taken."""
     now = moments.now()
     free = Q(lease_until__isnull=True) | Q(lease_until__lt=now)
-    earlier = Outbox.objects.filter(
-        case_id=OuterRef("case_id"), id__lt=OuterRef("id"), done_at__isnull=True, dead=False, run_at__lte=now
+    earlier = Outbox.objects.filter(_same_case_before(), done_at__isnull=True, dead=False).filter(
+        Q(run_at__lte=now) | Q(attempts__gt=0)
     )
     rows = (
         Outbox.objects.filter(free, done_at__isnull=True, dead=False, run_at__lte=now)
         .filter(Q(case_id__isnull=True) | ~Exists(earlier))
         .order_by("run_at", "id")[:limit]
     )
-    return sum(deliver(row) for row in list(rows))
+    return sum(deliver(row, due=now) for row in list(rows))
 
 
-def deliver(row: Outbox) -> bool:
-    """Claim and deliver one row; False when somebody else has it."""
-    now = moments.now()
-    claimed = (
-        Outbox.objects.filter(pk=row.pk, done_at__isnull=True, dead=False)
-        .filter(Q(lease_until__isnull=True) | Q(lease_until__lt=now))
-        .update(lease_until=now + LEASE, lease_by=ME, attempts=F("attempts") + 1)
+def deliver(row: Outbox, due: datetime | None = None) -> bool:
+    """Claim and deliver one row; False when somebody else has it, or has put it off beyond ``due``."""
+    now, claim = moments.now(), f"{ME}:{next(_claims)}"
+    free = Outbox.objects.filter(pk=row.pk, done_at__isnull=True, dead=False)
+    if due is not None:
+        free = free.filter(run_at__lte=due)
+    claimed = free.filter(Q(lease_until__isnull=True) | Q(lease_until__lt=now)).update(
+        lease_until=now + LEASE, lease_by=claim, attempts=F("attempts") + 1
     )
     if not claimed:
         return False
-    row.attempts += 1
+    row.refresh_from_db(fields=["attempts"])
+    mine = Outbox.objects.filter(pk=row.pk, lease_by=claim)
     try:
         with translation.override("zh-hans"):
             registry.handler(row.kind)(row)
     except Exception as error:  # whatever a handler raises is kept and shown, and the row comes back
         dead = row.attempts >= MAX_ATTEMPTS
         wait = timedelta(seconds=min(3600, 5 * 3 ** (row.attempts - 1)))
-        Outbox.objects.filter(pk=row.pk).update(
+        mine.update(
             lease_until=None,
             lease_by="",
             last_error=f"{type(error).__name__}: {error}"[:2000],
@@ -81,7 +93,7 @@ def deliver(row: Outbox) -> bool:
         )
         log.warning("outbox %s (%s) failed, attempt %s%s", row.pk, row.kind, row.attempts, ", dead" if dead else "")
         return True
-    Outbox.objects.filter(pk=row.pk).update(done_at=moments.now(), lease_until=None, lease_by="", last_error="")
+    mine.update(done_at=moments.now(), lease_until=None, lease_by="", last_error="")
     return True
 
 
@@ -93,14 +105,21 @@ def retry(row: Outbox) -> None:
 
 
 def _system(
-    case: Case | int, action: str, key: str, data: dict[str, Any] | None = None, extra: Extra | None = None
+    case: Case | int,
+    action: str,
+    key: str,
+    data: dict[str, Any] | None = None,
+    extra: Extra | None = None,
+    seq: int | None = None,
 ) -> bool:
-    """An action by the engine; False when it is refused."""
+    """An action by the engine; False when it is refused. Raises when the case moved on since event ``seq``."""
     from xiuhua.casework.engine import advance
 
     try:
-        advance(case, action, SYSTEM, data or {}, key=key, door="system", extra=extra or Extra())
+        advance(case, action, SYSTEM, data or {}, key=key, door="system", extra=extra or Extra(), seq=seq)
     except Refused as refused:
+        if refused.refusal.code == "stale":
+            raise  # what was worked out no longer fits: the row comes again
         log.info("system action %s refused on %s: %s", action, case, refused.refusal.code)
         return False
     return True
@@ -168,20 +187,13 @@ def share_clock(row: Outbox) -> None:
             clock.start_op(n, limit, at, calendar, restart=True) for n in names if n in own and own[n].finished is None
         ]
         if ops:
-            _recount(child, ops, f"{row.key}:{child.pk}", {"parent": parent.number})
+            recount(child, ops, f"{row.key}:{child.pk}", {"parent": parent.number})
 
 
-def _recount(case: Case, ops: list[list[Any]], key: str, note: dict[str, Any], version: int | None = None) -> bool:
+def recount(case: Case, ops: list[list[Any]], key: str, note: dict[str, Any], version: int | None = None) -> bool:
     """Append a recount event: new clock operations and the deadlines that follow."""
-    from xiuhua.casework import library, step
-
-    calendar = calendar_for(case.platform_id, version) if version is not None else calendar_for(case.platform_id)
-    clocks = clock.from_json(case.clocks)
-    at = to_us(max(moments.now(), case.updated_at))
-    for op in ops:
-        clocks = clock.apply(clocks, op, at)
-    columns = step.due_columns(clocks, library.version(case.procedure_id), calendar)
-    return _system(case, "recount", key, extra=Extra(ops=ops, columns=columns, note=note, calendar=calendar))
+    calendar = calendar_for(case.platform_id, version)
+    return _system(case, "recount", key, extra=Extra(ops=ops, note=note, calendar=calendar), seq=case.seq)
 
 
 @outbox("clock_warning")
@@ -196,7 +208,7 @@ def clock_warning(row: Outbox) -> None:
     if at != row.payload["at"]:
         return
     note = {"clock": row.payload["clock"], "percent": percent}
-    _system(case, "clock_warning", row.key, extra=Extra(note=note, columns={"warned": max(case.warned, percent)}))
+    _system(case, "clock_warning", row.key, extra=Extra(note=note, columns={"warned": max(case.warned, percent)}), seq=case.seq)
 
 
 @outbox("clock_expired")
@@ -208,7 +220,7 @@ def clock_expired(row: Outbox) -> None:
         return
     if clock_count.due(state, calendar_for(case.platform_id)) != row.payload["at"]:
         return
-    _system(case, row.payload["action"], row.key)
+    _system(case, row.payload["action"], row.key, seq=case.seq)
 
 
 @outbox("notice")
@@ -221,7 +233,7 @@ def recount_case(row: Outbox) -> None:
     """One case after a clock order or a new calendar: its clocks are stopped or counted again by an event."""
     case = Case.objects.get(pk=row.case_id)
     if case.open:
-        _recount(case, row.payload["ops"], row.key, row.payload.get("note", {}), row.payload.get("calendar"))
+        recount(case, row.payload["ops"], row.key, row.payload.get("note", {}), row.payload.get("calendar"))
 
 
 def last_event(case: Case) -> Event:

@@ -14,7 +14,7 @@ from typing import Any
 
 from django.conf import settings
 
-from xiuhua.casework import builtin, chain, clock, clock_count, library, projection, registry, write
+from xiuhua.casework import builtin, chain, clock, clock_count, clock_orders, library, projection, registry, write
 from xiuhua.casework.answers import Prepared
 from xiuhua.casework.context import NOTHING, Change, Context, Extra
 from xiuhua.casework.ids import new_id
@@ -119,7 +119,9 @@ def _append(
     change.columns.update(first or {})
     change.columns.update(extra.columns)
     change.columns.update(prepared.columns)
-    change.texts.update(prepared.texts)
+    change.texts.update({**extra.texts, **prepared.texts})
+    if extra.undo:
+        change.hands = change.columns.pop("hands", None)
     if is_new:
         change.columns.update(_birth(case, actor))
     if act.assigns:
@@ -137,7 +139,9 @@ def _append(
     ops, clocks = _clocks(context, change, rules, state, entered, parent)
     if ops:
         change.columns.update(due_columns(clocks, rules, calendar))
-    if state is not None:
+    if extra.undo:
+        pass  # who holds and until when stands in the difference that is taken back
+    elif state is not None:
         change.columns.update(_held(case, change, state))
         if state.final and case.open:
             change.set(closed_at=now)
@@ -200,7 +204,7 @@ def _held(case: Case, change: Change, state: Any) -> dict[str, Any]:
 
 def _collect(context: Context, change: Change, state: Any, entered: bool) -> None:
     """Seats of a collect state: made when it is entered, marked when a hand acts."""
-    if change.hands is not None:
+    if change.hands is not None or context.extra.undo:
         return
     before = context.procedure.states.get(context.case.state)
     if before is not None and before.collect and before.collect.action == context.action.code:
@@ -294,6 +298,8 @@ def _clocks(
     case, act, at = context.case, context.action, to_us(context.now)
     clocks = clock.from_json(case.clocks)
     ops: list[Any] = []
+    if context.extra.undo:
+        return [], {}
 
     def do(more: list[Any]) -> None:
         nonlocal clocks
@@ -316,7 +322,7 @@ def _clocks(
     restart = {*change.restart, *(act.clocks.restart if act.clocks else ())}
     if state is not None and state.final:
         do([["finish", name] for name, c in clocks.items() if c.finished is None])
-    elif state is not None and (entered or restart) and not context.extra.undo:
+    elif state is not None and (entered or restart):
         pause = [name for name in state.pause if name in clocks]
         run = list(state.run)
         if any(spawn.pauses_parent for spawn in act.spawn) and not entered:
@@ -337,6 +343,7 @@ def _clocks(
                 reason=change.to_state,
                 calendar=context.calendar,
                 urgency=str(change.columns.get("urgency", case.urgency)),
+                stops=clock_orders.stops_for({**vars(case), **change.columns}, at),
             )
         )
     elif change.to_state == builtin.CANCELLED:
@@ -455,7 +462,7 @@ def _chain(
     case, now = context.case, context.now
     document, algorithm = written.document, settings.DIGEST
     columns = {projection.attname(c): v for c, v in change.columns.items()}
-    facts = {**columns.pop("facts", {}), **prepared.facts}
+    facts = {} if context.extra.undo else {**columns.pop("facts", {}), **prepared.facts}
     if change.hands is not None:
         columns["hands"] = change.hands
     if prepared.files:
@@ -577,11 +584,13 @@ def _effects(
 ) -> None:
     document, now = written.document, context.now
     start = now + hold if hold else now
+    if context.extra.undo:
+        moved = clock.from_json(after.clocks)
     rows = timers(after, moved, context.procedure, context.calendar)
     for kind, about, at, payload in change.outbox:
         key = f"{kind}:{event_id}:{about}"
         rows.append(write.outbox_row(key, kind, at or start, after.id, {**payload, "about": about}))
-    if context.case.open and not after.open and context.case.seq:
+    if context.case.open and not after.open and context.case.seq and not context.extra.undo:
         if after.parent_id is not None and after.state != builtin.CANCELLED:
             rows.append(
                 write.outbox_row(f"join:{after.id}:{after.seq}", "join", start, after.id, {"event": str(event_id)})
