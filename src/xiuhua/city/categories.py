@@ -200,9 +200,7 @@ def build() -> Catalogue:
     return Catalogue(tuple(schemes.values()), by_id, by_code, by_condition)
 
 
-def _classes(
-    schemes: dict[int, SchemeInfo], conditions: dict[int, list[ConditionInfo]]
-) -> Iterable[CategoryInfo]:
+def _classes(schemes: dict[int, SchemeInfo], conditions: dict[int, list[ConditionInfo]]) -> Iterable[CategoryInfo]:
     for row in Category.objects.order_by("scheme__code", "kind", "code").iterator():
         yield CategoryInfo(
             row.pk,

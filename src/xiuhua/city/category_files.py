@@ -131,9 +131,7 @@ class _Folder(BaseModel):
             if scheme.code in known:
                 raise ValueError(f"scheme {scheme.code!r} stands twice")
             if scheme.derive_from and scheme.derive_from not in known:
-                raise ValueError(
-                    f"scheme {scheme.code!r} derives from {scheme.derive_from!r}, which must come first"
-                )
+                raise ValueError(f"scheme {scheme.code!r} derives from {scheme.derive_from!r}, which must come first")
             known.add(scheme.code)
         return self
 
@@ -206,9 +204,7 @@ def read(folder: Path = FOLDER) -> dict[str, Scheme]:
     return schemes
 
 
-def _read_csv(
-    path: Path, meta: SchemeData, sources: dict[str, str], faults: list[RowFault]
-) -> Iterable[ClassRow]:
+def _read_csv(path: Path, meta: SchemeData, sources: dict[str, str], faults: list[RowFault]) -> Iterable[ClassRow]:
     classes: dict[tuple[str, str], ClassRow] = {}
     try:
         stream = path.open(encoding="utf-8-sig", newline="")
@@ -219,9 +215,7 @@ def _read_csv(
         reader = csv.DictReader(stream)
         wrong = set(_Line.model_fields) ^ set(reader.fieldnames or ())
         if wrong:
-            faults.append(
-                RowFault(path.name, 1, "head", f"missing or unknown columns: {', '.join(sorted(wrong))}")
-            )
+            faults.append(RowFault(path.name, 1, "head", f"missing or unknown columns: {', '.join(sorted(wrong))}"))
             return ()
         for raw in reader:
             try:
@@ -254,20 +248,14 @@ def _read_csv(
                 classes[key] = replace(row, conditions=(condition,))
                 continue
             if replace(known, conditions=(), source="") != replace(row, source=""):
-                faults.append(
-                    RowFault(path.name, reader.line_num, "minor", f"{key[1]} is described differently above")
-                )
+                faults.append(RowFault(path.name, reader.line_num, "minor", f"{key[1]} is described differently above"))
             if any(c.zh == condition.zh and c.en == condition.en for c in known.conditions):
-                faults.append(
-                    RowFault(path.name, reader.line_num, "condition_zh", "the same condition stands above")
-                )
+                faults.append(RowFault(path.name, reader.line_num, "condition_zh", "the same condition stands above"))
             classes[key] = replace(known, conditions=(*known.conditions, condition))
     return classes.values()
 
 
-def _place(
-    file: str, number: int, line: _Line, meta: SchemeData, sources: dict[str, str]
-) -> Iterable[RowFault]:
+def _place(file: str, number: int, line: _Line, meta: SchemeData, sources: dict[str, str]) -> Iterable[RowFault]:
     if len(line.minor) != meta.minor_digits:
         yield RowFault(file, number, "minor", f"scheme {meta.code} has {meta.minor_digits} digits")
     if line.major not in meta.majors.get(line.kind, {}):
@@ -284,9 +272,7 @@ def _add_component_faults(
 ) -> None:
     for row in [row for row in classes.values() if row.kind == "component"]:
         if ("event", row.code) in classes:
-            faults.append(
-                RowFault("schemes.yaml", 0, "component_faults", f"event {row.code} is listed already")
-            )
+            faults.append(RowFault("schemes.yaml", 0, "component_faults", f"event {row.code} is listed already"))
         classes["event", row.code] = replace(
             row,
             kind="event",
@@ -349,9 +335,7 @@ def gaps(schemes: dict[str, Scheme], code: str = "2013") -> Gaps:
         seen.setdefault((row.kind, row.major), set()).add(int(row.minor))
     width = scheme.meta.minor_digits
     never = {
-        (kind, major): tuple(
-            f"{major}{number:0{width}d}" for number in range(1, max(found)) if number not in found
-        )
+        (kind, major): tuple(f"{major}{number:0{width}d}" for number in range(1, max(found)) if number not in found)
         for (kind, major), found in sorted(seen.items())
     }
     return Gaps(

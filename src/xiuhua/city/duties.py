@@ -55,9 +55,7 @@ class DutyTable:
     rows: dict[tuple[str, str, str, str], tuple[DutyInfo, ...]]
     platform_codes: dict[int, str]
 
-    def find(
-        self, platform: int | str, scheme: str, kind: str, code: str, division: str, day: date
-    ) -> list[DutyInfo]:
+    def find(self, platform: int | str, scheme: str, kind: str, code: str, division: str, day: date) -> list[DutyInfo]:
         place = self.platform_codes.get(platform, "") if isinstance(platform, int) else platform
         found = [
             row

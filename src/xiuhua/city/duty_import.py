@@ -131,9 +131,7 @@ def import_profile(path: Path = SAMPLE, city: str = "") -> int:
         if code not in platforms:
             faults.append(f"{path.name}: counties.platforms: platform {code!r} does not exist")
         elif profile.counties is not None:
-            area = _area(
-                profile, profile.counties, platforms[code], f"{code}-", classes, "counties", faults, path.name
-            )
+            area = _area(profile, profile.counties, platforms[code], f"{code}-", classes, "counties", faults, path.name)
             add(area)
     if faults:
         raise ProfileError(dict.fromkeys(faults))
@@ -179,9 +177,7 @@ def _area(
         )
 
 
-def _territory(
-    profile: Profile, platform: Platform, classes: list[CategoryInfo]
-) -> Iterator[tuple[str, str, Duty]]:
+def _territory(profile: Profile, platform: Platform, classes: list[CategoryInfo]) -> Iterator[tuple[str, str, Duty]]:
     for index, rule in enumerate(profile.city.territory):
         words = {"{place}": (rule.place.zh, rule.place.en)}
         text = _replace(profile.basis.territory, words)
@@ -260,10 +256,7 @@ def _store(profile: Profile, rows: list[Duty]) -> None:
         update_fields=["basis", "basis_en", "priority", "valid_until", "sample"],
         batch_size=500,
     )
-    kept = {
-        tuple(getattr(row, f"{n}_id" if n in ("platform", "organisation") else n) for n in _KEY)
-        for row in rows
-    }
+    kept = {tuple(getattr(row, f"{n}_id" if n in ("platform", "organisation") else n) for n in _KEY) for row in rows}
     fields = [f"{n}_id" if n in ("platform", "organisation") else n for n in _KEY]
     standing = Duty.objects.filter(
         sample=profile.sample, platform__in={row.platform_id for row in rows}, valid_until__isnull=True

@@ -46,9 +46,7 @@ def wait_seconds(username: str, address: str) -> int:
     now = timezone.now()
     limits = dict(_keys(username, address))
     rows = LoginThrottle.objects.filter(key__in=limits, window_start__gt=now - WINDOW)
-    waits = [
-        (row.window_start + WINDOW - now).total_seconds() for row in rows if row.failures >= limits[row.key]
-    ]
+    waits = [(row.window_start + WINDOW - now).total_seconds() for row in rows if row.failures >= limits[row.key]]
     return max((int(wait) + 1 for wait in waits), default=0)
 
 
@@ -60,9 +58,7 @@ def failed(username: str, address: str) -> None:
 
 def _count(key: str) -> None:
     now = timezone.now()
-    if LoginThrottle.objects.filter(key=key, window_start__gt=now - WINDOW).update(
-        failures=F("failures") + 1
-    ):
+    if LoginThrottle.objects.filter(key=key, window_start__gt=now - WINDOW).update(failures=F("failures") + 1):
         return
     if LoginThrottle.objects.filter(key=key).update(failures=1, window_start=now):
         return

@@ -87,8 +87,7 @@ def parse(text: str, name: str = "roles.yaml") -> RoleBook:
         raise RolesError(f"{name}: {error}") from error
     except ValidationError as error:
         lines = [
-            f"{name}: {'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}"
-            for e in error.errors(include_url=False)
+            f"{name}: {'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors(include_url=False)
         ]
         raise RolesError("\n".join(lines)) from error
     return RoleBook(

@@ -11,9 +11,7 @@ ROOM = Manifest(
     nav=(NavItem(Text("我的账号", "My account"), "account", "settings", "user-circle", "signed_in", 10),),
     urls="xiuhua.city.urls",
     commands=(
-        Command(
-            "ground import", "xiuhua.city.ground_import:main", "import divisions, grids, places, components"
-        ),
+        Command("ground import", "xiuhua.city.ground_import:main", "import divisions, grids, places, components"),
         Command("categories import", "xiuhua.city.category_commands:import_main", "import category schemes"),
         Command("categories gaps", "xiuhua.city.category_commands:gaps_main", "list what a scheme lacks"),
         Command("organisations import", "xiuhua.city.organisations:main", "import units and posts"),

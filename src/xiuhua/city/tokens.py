@@ -50,9 +50,7 @@ def issue(
             raise TokenRefused(_("Your posts do not allow API tokens."))
         beyond = [scope for scope in wished if not actor.has(scope)]
         if beyond:
-            raise TokenRefused(
-                _("You cannot give what you do not have: %(scopes)s.") % {"scopes": ", ".join(beyond)}
-            )
+            raise TokenRefused(_("You cannot give what you do not have: %(scopes)s.") % {"scopes": ", ".join(beyond)})
     raw = PREFIX + secrets.token_urlsafe(32)
     token = ApiToken.objects.create(
         user=user,
@@ -77,16 +75,14 @@ def authenticate(raw: str) -> Actor | None:
     if token is None:
         return None
     if token.last_used is None or token.last_used < now - USE_STEP:
-        ApiToken.objects.filter(pk=token.pk).filter(
-            Q(last_used__isnull=True) | Q(last_used__lt=now - USE_STEP)
-        ).update(last_used=now)
+        ApiToken.objects.filter(pk=token.pk).filter(Q(last_used__isnull=True) | Q(last_used__lt=now - USE_STEP)).update(
+            last_used=now
+        )
     return actor_for(token.user).with_scopes(token.scopes)
 
 
 def revoke(user: User, token_id: int) -> bool:
     """End one of the user's own tokens; False when there is no such living token."""
     return bool(
-        ApiToken.objects.filter(pk=token_id, user=user, revoked_at__isnull=True).update(
-            revoked_at=timezone.now()
-        )
+        ApiToken.objects.filter(pk=token_id, user=user, revoked_at__isnull=True).update(revoked_at=timezone.now())
     )

@@ -26,9 +26,7 @@ class Organisation(models.Model):
     name_en = models.CharField(max_length=140, blank=True)
     short_name = models.CharField(max_length=40, blank=True)
     kind = models.CharField(max_length=14, choices=Kind.choices)
-    parent = models.ForeignKey(
-        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="children"
-    )
+    parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="children")
     platform = models.ForeignKey("city.Platform", on_delete=models.PROTECT, related_name="organisations")
     credit_code = models.CharField(max_length=18, blank=True, help_text="unified social credit code")
     assessed = models.BooleanField(default=False)
