@@ -1,0 +1,8 @@
+"""The command room as a Django application."""
+
+from django.apps import AppConfig
+
+
+class CommandConfig(AppConfig):
+    name = "xiuhua.command"
+    label = "command"
