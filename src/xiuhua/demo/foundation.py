@@ -1,0 +1,86 @@
+"""What must stand before anything can be reported: ground, organisations, categories, duties, procedures, accounts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from datetime import date
+from functools import cache
+from importlib import resources
+
+import yaml
+from django.db import transaction
+from pydantic import BaseModel, ConfigDict
+
+from xiuhua.casework import library
+from xiuhua.city import category_import, duty_import, memory, organisation_import
+from xiuhua.city.access import Actor, actor_for
+from xiuhua.city.models import Appointment, Organisation, Platform, Post, User
+
+CITY = "421200"
+SINCE = date(2026, 1, 1)
+
+
+class Person(BaseModel):
+    """One account of the demo: `post` is a post's code, ``platform`` a platform's."""
+
+    model_config = ConfigDict(extra="forbid")
+    username: str
+    zh: str
+    post: str
+    platform: str = CITY
+    shown: bool = False
+
+
+class People(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    people: list[Person]
+
+
+@cache
+def people() -> tuple[Person, ...]:
+    """The accounts of the demo."""
+    text = (resources.files("xiuhua.demo") / "data" / "people.yaml").read_text("utf-8")
+    return tuple(People.model_validate(yaml.safe_load(text)).people)
+
+
+def load(*, password: str | None = None) -> None:
+    """Ground, organisations, categories, duties, procedures and accounts; may be called again."""
+    from xiuhua.city import ground_import
+
+    ground_import.import_city()
+    organisation_import.import_profile(city=CITY)
+    category_import.import_folder()
+    duty_import.import_profile(city=CITY)
+    library.publish()
+    accounts(people(), password or os.environ.get("XIUHUA_DEMO_PASSWORD"))
+    memory.forget()
+
+
+@transaction.atomic
+def accounts(wanted: Iterable[Person], password: str | None) -> None:
+    """Accounts with their posts. Without a password nobody can log in with one."""
+    platforms = {p.code: p for p in Platform.objects.all()}
+    posts = {p.code: p for p in Post.objects.all()}
+    units = {o.pk: o for o in Organisation.objects.all()}
+    sealed: str | None = None
+    for person in wanted:
+        post = posts[person.post]
+        user = User.objects.filter(username=person.username).first() or User(username=person.username)
+        user.display_name = person.zh
+        user.platform = platforms[person.platform]
+        user.organisation = units.get(post.organisation_id or 0)
+        if password is None:
+            user.set_unusable_password()
+        elif sealed is None:
+            user.set_password(password)
+            sealed = user.password  # one hash for all demo accounts: they share the one password anyway
+        else:
+            user.password = sealed
+        user.save()
+        Appointment.objects.get_or_create(user=user, post=post, since=SINCE)
+
+
+def actor(username: str) -> Actor:
+    """The actor of a demo account."""
+    return actor_for(User.objects.get(username=username))
