@@ -133,9 +133,7 @@ class Shell:
         platform = getattr(user, "platform", None)
         if platform is None:
             return ""
-        return (
-            str(platform.name_en or platform.name) if self.language.startswith("en") else str(platform.name)
-        )
+        return str(platform.name_en or platform.name) if self.language.startswith("en") else str(platform.name)
 
     @property
     def search_url(self) -> str:
@@ -144,6 +142,10 @@ class Shell:
     @property
     def home_url(self) -> str:
         return url_of("home") or "/"
+
+    @property
+    def account_url(self) -> str:
+        return url_of("account")
 
     @property
     def logout_url(self) -> str:

@@ -242,9 +242,7 @@ def question(
     if source.type not in CONTROLS:
         raise ValueError(f"no control draws a field of type {source.type!r}")
     choices = (
-        tuple(Option(c.code, c.title) for c in getattr(source, "choices", ()))
-        if options is None
-        else tuple(options)
+        tuple(Option(c.code, c.title) for c in getattr(source, "choices", ())) if options is None else tuple(options)
     )
     default = getattr(source, "default", None)
     return Question(

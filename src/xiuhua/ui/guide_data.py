@@ -91,12 +91,8 @@ CATEGORIES = (
         Text("公用设施", "Utilities"),
     ),
     Option("14", Text("路灯", "Street lamp"), "01-20", "ludeng ld", Text("公用设施", "Utilities")),
-    Option(
-        "21", Text("暴露垃圾", "Exposed rubbish"), "02-03", "baolulaji bllj", Text("市容环境", "Street scene")
-    ),
-    Option(
-        "22", Text("道路破损", "Damaged road"), "02-11", "daoluposun dlps", Text("市容环境", "Street scene")
-    ),
+    Option("21", Text("暴露垃圾", "Exposed rubbish"), "02-03", "baolulaji bllj", Text("市容环境", "Street scene")),
+    Option("22", Text("道路破损", "Damaged road"), "02-11", "daoluposun dlps", Text("市容环境", "Street scene")),
     Option(
         "23",
         Text("无证游商", "Unlicensed vendor"),
@@ -152,9 +148,7 @@ def questions() -> list[Question]:
                     Text("已设置临时围挡", "Barrier put up"),
                 ),
             ),
-            errors=(
-                str(Text("请填写情况描述：至少写明是什么、在哪里", "Please say what is wrong and where")),
-            ),
+            errors=(str(Text("请填写情况描述：至少写明是什么、在哪里", "Please say what is wrong and where")),),
         ),
         question(
             Asked(
@@ -317,9 +311,7 @@ def layer(name: str) -> dict[str, Any] | None:
             ]
         )
     if name == "grids":
-        return _collection(
-            [(_square(lon + dx * 0.003, lat + dy * 0.003, 0.0015), {}) for dx in steps for dy in steps]
-        )
+        return _collection([(_square(lon + dx * 0.003, lat + dy * 0.003, 0.0015), {}) for dx in steps for dy in steps])
     if name == "roads":
         return _collection(
             [
@@ -429,12 +421,8 @@ def sample() -> dict[str, Any]:
     """All that the guide's pages show."""
     return {
         "times": [
-            Badge(
-                Text("还剩 2 小时 15 分", "2 h 15 min left"), "ok", "clock", Text("已用 44 %", "44 % used")
-            ),
-            Badge(
-                Text("还剩 18 分", "18 min left"), "soon", "clock-exclamation", Text("已用 91 %", "91 % used")
-            ),
+            Badge(Text("还剩 2 小时 15 分", "2 h 15 min left"), "ok", "clock", Text("已用 44 %", "44 % used")),
+            Badge(Text("还剩 18 分", "18 min left"), "soon", "clock-exclamation", Text("已用 91 %", "91 % used")),
             Badge(
                 Text("超期 1 天", "1 day overdue"),
                 "over",
@@ -485,9 +473,7 @@ def sample() -> dict[str, Any]:
             draft="guide",
             summary=Text("还不能上报：有 1 项需要补充。", "This cannot be sent yet: one answer is missing."),
         ),
-        "map": MapView(
-            layers(), centre=CENTRE, zoom=13.6, size="large", title=Text("案件分布", "Cases on the map")
-        ),
+        "map": MapView(layers(), centre=CENTRE, zoom=13.6, size="large", title=Text("案件分布", "Cases on the map")),
         "place_map": MapView(
             layers(), centre=CENTRE, zoom=15, size="small", title=Text("案件位置", "Where the case is")
         ),

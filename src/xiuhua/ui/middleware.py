@@ -60,7 +60,5 @@ class ContentPolicyMiddleware:
         headers.setdefault("X-Content-Type-Options", "nosniff")
         headers.setdefault("Referrer-Policy", "same-origin")
         headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
-        headers.setdefault(
-            "Permissions-Policy", "geolocation=(self), camera=(self), microphone=(), payment=()"
-        )
+        headers.setdefault("Permissions-Policy", "geolocation=(self), camera=(self), microphone=(), payment=()")
         return response

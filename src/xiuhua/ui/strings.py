@@ -10,11 +10,9 @@ def strings() -> dict[str, str]:
     return {
         "close": _("Close"),
         "noMatch": _("Nothing matches"),
-        "matches": _("{n} matches"),
         "uploading": _("Uploading…"),
         "uploadFailed": _("{name} could not be uploaded: {why}"),
         "tooMany": _("At most {n} photos"),
-        "tooLarge": _("The file is larger than {n} MB"),
         "notImage": _("This is not a photo"),
         "remove": _("Remove {name}"),
         "offline": _("No connection. What you typed is kept; try again in a moment."),
@@ -23,23 +21,13 @@ def strings() -> dict[str, str]:
         "draftDiscard": _("Discard the draft"),
         "locating": _("Finding your position…"),
         "located": _("Position found, accurate to {n} m"),
-        "locationDenied": _(
-            "The browser gives no position. Pick the point on the map or type the coordinates."
-        ),
+        "locationDenied": _("The browser gives no position. Pick the point on the map or type the coordinates."),
         "picked": _("Point {lon}, {lat}"),
         "badCoordinate": _("Longitude must be between -180 and 180, latitude between -90 and 90"),
-        "noWebgl": _(
-            "This device cannot draw the map (no WebGL). Lists, addresses and coordinates work without it."
-        ),
+        "noWebgl": _("This device cannot draw the map (no WebGL). Lists, addresses and coordinates work without it."),
         "layerFailed": _("The layer “{name}” could not be loaded"),
         "mapLoading": _("Loading the map…"),
-        "cluster": _("{n} cases here, {m} of them urgent"),
-        "before": _("Before"),
-        "after": _("After"),
         "photoOf": _("Photo {n} of {m}"),
-        "previous": _("Previous"),
-        "next": _("Next"),
-        "sideBySide": _("Side by side"),
         "searchFor": _("Search everywhere for “{text}”"),
         "goTo": _("Go to"),
         "zoomIn": _("Zoom in"),
@@ -48,6 +36,5 @@ def strings() -> dict[str, str]:
         "map": _("Map"),
         "attribution": _("Sources"),
         "centrePoint": _("Take the centre of the map"),
-        "layers": _("Layers"),
         "myPlace": _("My position"),
     }

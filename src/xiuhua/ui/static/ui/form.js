@@ -1,4 +1,5 @@
 // Forms: standard phrases, growing text, conditional questions, drafts, a list that is narrowed by typing.
+import { make, say } from "./strings.js";
 
 const PRIVATE = new Set(["csrfmiddlewaretoken", "key", "seq"]);
 
@@ -50,8 +51,9 @@ function drafts(form) {
     const values = kept().map((one) => [one.name, one.value, one.type === "checkbox" || one.type === "radio" ? one.checked : null]);
     sessionStorage.setItem(key, JSON.stringify({ at: Date.now(), values }));
   };
-  const stored = sessionStorage.getItem(key);
-  if (stored && !form.querySelector("[aria-invalid=true]")) {
+  // A form that came back with errors already holds what was typed.
+  const stored = form.querySelector("[aria-invalid=true]") ? null : sessionStorage.getItem(key);
+  if (stored) {
     const fields = kept();
     for (const [field, value, checked] of JSON.parse(stored).values) {
       const found = fields.find((one) => one.name === field && (checked === null || one.value === value));
@@ -61,9 +63,20 @@ function drafts(form) {
       if (found.matches("select")) found.dispatchEvent(new Event("change", { bubbles: true }));
     }
   }
+  if (stored) notice(form, key, JSON.parse(stored).at);
   form.addEventListener("input", save);
   form.addEventListener("change", save);
   form.addEventListener("submit", () => sessionStorage.removeItem(key));
+}
+
+function notice(form, key, at) {
+  const time = new Date(at).toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit" });
+  const discard = make("button", { type: "button", textContent: say("draftDiscard") });
+  discard.addEventListener("click", () => {
+    sessionStorage.removeItem(key);
+    location.reload();
+  });
+  form.prepend(make("p", { className: "x-draft" }, say("draft", { time }), discard));
 }
 
 export function form(element) {

@@ -5,6 +5,7 @@ import { toWgs84 } from "./datum.js";
 import { shifted } from "./tiles.js";
 import { caseLayers, groundLayers, images, token } from "./mapstyle.js";
 
+const NAMED = new Set(["counties", "communities"]);
 const CHINA = [73, 18, 135, 54];
 let library;
 
@@ -38,6 +39,24 @@ function box(features) {
   };
   for (const { geometry } of features) if (geometry) visit(geometry.coordinates);
   return Number.isFinite(bounds[0]) ? bounds : null;
+}
+
+/** A point for the name of each area: the given label position, else the middle of its largest ring. */
+function names(data) {
+  const features = [];
+  for (const { geometry, properties } of data.features ?? []) {
+    if (!geometry || !properties?.name) continue;
+    const parts = geometry.type === "MultiPolygon" ? geometry.coordinates : [geometry.coordinates];
+    const rings = parts.map((part) => ({ type: "Polygon", coordinates: [part[0]] }));
+    const size = (ring) => {
+      const [w, s, e, n] = box([{ geometry: ring }]);
+      return (e - w) * (n - s);
+    };
+    const [w, s, e, n] = box([{ geometry: rings.reduce((best, ring) => (size(ring) > size(best) ? ring : best)) }]);
+    const at = properties.label_lon ? [properties.label_lon, properties.label_lat] : [(w + e) / 2, (s + n) / 2];
+    features.push({ type: "Feature", properties: { name: properties.name }, geometry: { type: "Point", coordinates: at } });
+  }
+  return { type: "FeatureCollection", features };
 }
 
 async function load(layer) {
@@ -207,7 +226,7 @@ export async function draw(element) {
       if (!map.getSource(layer.source)) continue;
       if (map.getLayer(layer.id)) {
         for (const [name, value] of Object.entries(layer.paint ?? {})) map.setPaintProperty(layer.id, name, value);
-      } else map.addLayer({ ...layer, layout: { ...layer.layout, visibility: shown.get(layer.source) ? "visible" : "none" } });
+      } else map.addLayer({ ...layer, layout: { ...layer.layout, visibility: shown.get(layer.source.replace("-names", "")) ? "visible" : "none" } });
     }
   };
   for (const [kind, data] of loaded) {
@@ -215,7 +234,7 @@ export async function draw(element) {
       ? {
           cluster: true,
           clusterRadius: 38,
-          clusterMaxZoom: 15,
+          clusterMaxZoom: 14,
           clusterProperties: {
             urgent: ["+", ["case", ["==", ["get", "urgency"], "urgent"], 1, 0]],
             over: ["+", ["case", ["any", ["==", ["get", "urgency"], "very_urgent"], ["==", ["get", "overdue"], true]], 1, 0]],
@@ -223,6 +242,8 @@ export async function draw(element) {
         }
       : {};
     map.addSource(kind, { type: "geojson", data, ...clusters });
+    // One name for one area: a label on the area itself would stand once in every tile that it crosses.
+    if (NAMED.has(kind)) map.addSource(`${kind}-names`, { type: "geojson", data: names(data) });
   }
   dress();
   if (!config.bounds && !config.centre) {
@@ -239,7 +260,7 @@ export async function draw(element) {
     box.addEventListener("change", () => {
       shown.set(box.dataset.layer, box.checked);
       for (const layer of map.getStyle().layers) {
-        if (layer.source === box.dataset.layer) map.setLayoutProperty(layer.id, "visibility", box.checked ? "visible" : "none");
+        if ([box.dataset.layer, `${box.dataset.layer}-names`].includes(layer.source)) map.setLayoutProperty(layer.id, "visibility", box.checked ? "visible" : "none");
       }
     });
   }

@@ -65,8 +65,8 @@ export function groundLayers(overTiles) {
     { id: "roads-line", source: "roads", type: "line", layout: { "line-cap": "round", "line-join": "round" }, paint: { "line-color": token("map-road"), "line-opacity": overTiles ? 0 : 1, "line-width": ["interpolate", ["exponential", 1.5], ["zoom"], 10, 0.8, 14, ["match", ["get", "kind"], "main", 6, 3.5], 18, ["match", ["get", "kind"], "main", 26, 16]] } },
     { id: "components", source: "components", type: "circle", minzoom: 12, paint: { "circle-color": token("map-component"), "circle-radius": ["interpolate", ["linear"], ["zoom"], 12, 1.5, 18, 6], "circle-stroke-color": token("surface"), "circle-stroke-width": 1 } },
     { id: "here", source: "here", type: "circle", paint: { "circle-radius": 11, "circle-color": token("red"), "circle-opacity": 0.18, "circle-stroke-color": token("red"), "circle-stroke-width": 2 } },
-    { id: "counties-name", source: "counties", type: "symbol", maxzoom: 12.5, layout: text(14), paint: label },
-    { id: "communities-name", source: "communities", type: "symbol", minzoom: 12.5, layout: text(12), paint: label },
+    { id: "counties-name", source: "counties-names", type: "symbol", maxzoom: 12.5, layout: text(14), paint: label },
+    { id: "communities-name", source: "communities-names", type: "symbol", minzoom: 12.5, layout: text(12), paint: label },
     { id: "roads-name", source: "roads", type: "symbol", minzoom: 12, layout: { ...text(12), "symbol-placement": "line", "symbol-spacing": 320 }, paint: label },
   ];
 }

@@ -44,6 +44,10 @@ export function position(box) {
     lat.value = Math.min(first, second);
     tell("typed");
   });
+  // What the form came with is shown and looked up too, once htmx listens.
+  const start = () => tell("given");
+  if (document.readyState === "complete") setTimeout(start);
+  else addEventListener("load", start, { once: true });
   box.addEventListener("pick", (event) => set(event.detail.lon, event.detail.lat, "map"));
   box.querySelector("[data-locate]").addEventListener("click", () => {
     said.textContent = say("locating");
