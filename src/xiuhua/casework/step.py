@@ -597,7 +597,7 @@ def _effects(
             )
         if any(entry["open"] for entry in after.children_open.values()):
             rows.append(write.outbox_row(f"cancel_children:{event_id}", "cancel_children", start, after.id))
-    elif moved and any(entry["open"] for entry in after.children_open.values()):
+    elif moved and any(entry["open"] for entry in context.case.children_open.values()):
         rows.append(write.outbox_row(f"share_clock:{event_id}", "share_clock", start, after.id))
     for row in rows:
         document.add("outbox", **row)

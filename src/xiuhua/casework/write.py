@@ -166,7 +166,8 @@ def sqlite_trigger() -> str:
                 lines.append(
                     f"SELECT RAISE(ABORT, 'casework stale') FROM {each} JOIN {part.table} t "
                     f"ON t.id = json_extract(r.value, '$.id') "
-                    f"WHERE t.{part.guard} <> json_extract(r.value, '$.{part.guard}')"
+                    f"WHERE t.{part.guard} <> json_extract(r.value, '$.{part.guard}') "
+                    "OR t.head_digest <> json_extract(r.value, '$.head_digest')"
                 )
             continue
         verb = "INSERT OR IGNORE" if part.mode == "ignore" else "INSERT"
