@@ -188,13 +188,13 @@ def form_context(case: Case, actor: Actor, files: dict[str, Attachment] | None =
             found_files[digest] = row
         return row
 
-    def case_key(value: Any, _field: Field) -> int | None:
+    def case_key(value: Any, _field: Field) -> str | None:  # text: the key exceeds what JSON keeps exactly
         from xiuhua.casework import permits
 
         row = permits.visible(actor).filter(number=str(value)).first()
         if row is None and str(value).isdigit() and len(str(value)) < 19:
             row = permits.visible(actor).filter(pk=int(value)).first()
-        return row.pk if row is not None else None
+        return str(row.pk) if row is not None else None
 
     return FormContext(
         today=now.astimezone(LOCAL).date(),

@@ -158,9 +158,13 @@ def _answers_of(row: Outbox, child: Case, data: dict[str, Any]) -> dict[str, Any
 
 @outbox("cancel_children")
 def cancel_children(row: Outbox) -> None:
-    """The parent has ended: what is still open below it is cancelled."""
-    for pk in Case.objects.filter(parent_id=row.case_id, open=True).values_list("pk", flat=True):
-        _system(pk, "cancel", f"{row.key}:{pk}")
+    """The parent has ended, or takes back the tasks of one relation: what is open below is cancelled."""
+    below = Case.objects.filter(parent_id=row.case_id, open=True)
+    if relation := row.payload.get("about"):
+        below = below.filter(relation=relation)
+    for child in below:
+        if not child.facts.get("independent"):
+            _system(child, "cancel", f"{row.key}:{child.pk}")
 
 
 @outbox("tally")

@@ -268,8 +268,9 @@ def _children(
         )
         entry = kept.setdefault(plan.spawn.relation, {"made": 0, "open": 0, "lead_open": 0, "outcomes": {}})
         entry["made"] += 1
-        entry["open"] += 1
-        entry["lead_open"] += bool(lead)
+        if not plan.spawn.independent:
+            entry["open"] += 1
+            entry["lead_open"] += bool(lead)
     if made:
         change.set(children_open=kept, children_made=count)
     return made
@@ -288,7 +289,10 @@ def _inherited(parent: Case, change: Change) -> dict[str, Any]:
 
 def _joining(spawn: Spawn) -> dict[str, Any]:
     ends = {outcome: [end.action, end.data] for outcome, end in spawn.on_end.items()}
-    return {"facts": {"on_end": ends, "pauses_parent": spawn.pauses_parent}}
+    facts: dict[str, Any] = {"on_end": ends}
+    if spawn.independent:
+        facts["independent"] = True
+    return {"facts": facts}
 
 
 def _clocks(
@@ -591,7 +595,8 @@ def _effects(
         key = f"{kind}:{event_id}:{about}"
         rows.append(write.outbox_row(key, kind, at or start, after.id, {**payload, "about": about}))
     if context.case.open and not after.open and context.case.seq and not context.extra.undo:
-        if after.parent_id is not None and after.state != builtin.CANCELLED:
+        joins = after.parent_id is not None and not after.facts.get("independent")
+        if joins and after.state != builtin.CANCELLED:
             rows.append(
                 write.outbox_row(f"join:{after.id}:{after.seq}", "join", start, after.id, {"event": str(event_id)})
             )

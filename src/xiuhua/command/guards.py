@@ -29,7 +29,7 @@ def fileable(ctx: Context, value: Any = None) -> str | None:
 @guard("not_self")
 def not_self(ctx: Context, value: Any = None) -> str | None:
     """The named case is another one."""
-    return _("Name another case, not this one.") if value == ctx.case.pk else None
+    return _("Name another case, not this one.") if str(value) == str(ctx.case.pk) else None
 
 
 @guard("has_handler")

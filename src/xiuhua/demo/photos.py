@@ -13,6 +13,7 @@ from functools import cache
 from PIL import Image, ImageDraw
 
 WIDTH, HEIGHT = 960, 720
+SHOWN = (720, 540)
 SKY, ROAD, KERB, LEAF = (206, 220, 226), (112, 117, 122), (176, 174, 166), (79, 121, 76)
 
 
@@ -98,7 +99,7 @@ def _plain(scene: str, mended: bool, variant: int) -> Image.Image:
     for x in range(0, WIDTH, 36):
         draw.rectangle((x, 0, x + 18, 7), fill=(15, 109, 119))
         draw.rectangle((x, HEIGHT - 8, x + 18, HEIGHT), fill=(15, 109, 119))
-    return image
+    return image.resize(SHOWN, Image.Resampling.LANCZOS)
 
 
 def picture(scene: str, mended: bool, variant: int, taken_at: datetime) -> bytes:
