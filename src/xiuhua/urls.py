@@ -6,19 +6,17 @@ from importlib.util import find_spec
 
 from django.conf import settings
 from django.urls import URLPattern, URLResolver, include, path
-from ninja import NinjaAPI
 
-from xiuhua import manifest
+from xiuhua import api_base, manifest
+from xiuhua.api_base import XiuhuaAPI
 from xiuhua.manifest import Manifest
 
 API_ROOT = "api/v1/"
 
 
-def build_api(rooms: tuple[Manifest, ...]) -> NinjaAPI:
+def build_api(rooms: tuple[Manifest, ...]) -> XiuhuaAPI:
     """One API of all rooms. ``openapi.json`` is served; there is no page that loads scripts from afar."""
-    api = NinjaAPI(
-        title="Xiuhua", version="1.0.0", urls_namespace="api", docs_url=None, openapi_url="/openapi.json"
-    )
+    api = XiuhuaAPI()
     for room in rooms:
         for part in room.api:
             api.add_router(part.prefix, manifest.load(part.router))
@@ -31,16 +29,14 @@ def build(rooms: tuple[Manifest, ...]) -> list[URLPattern | URLResolver]:
     if faults:
         raise ValueError("; ".join(faults))
     patterns: list[URLPattern | URLResolver] = [path("", include(room.urls)) for room in rooms if room.urls]
-    return [path(API_ROOT, build_api(rooms).urls), *patterns]
+    return [path(API_ROOT, build_api(rooms).urls), path(f"{API_ROOT}<path:path>", api_base.unknown), *patterns]
 
 
 def _present() -> tuple[Manifest, ...]:
     if all(find_spec(f"xiuhua.{room}.room") for room in settings.ROOMS):
         return manifest.rooms()
     return tuple(
-        manifest.load(f"xiuhua.{room}.room:ROOM")
-        for room in settings.ROOMS
-        if find_spec(f"xiuhua.{room}.room")
+        manifest.load(f"xiuhua.{room}.room:ROOM") for room in settings.ROOMS if find_spec(f"xiuhua.{room}.room")
     )
 
 

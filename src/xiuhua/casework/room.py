@@ -1,10 +1,38 @@
 """The engine's room: procedures, cases, events, the clock, the outbox."""
 
-from xiuhua.manifest import Manifest, Text
+from xiuhua.manifest import Api, Command, Manifest, Text
 
 ROOM = Manifest(
     code="casework",
     title=Text("案件引擎", "Casework"),
     icon="timeline-event",
-    imports=("xiuhua.casework.builtin", "xiuhua.casework.deliver"),
+    api=(
+        Api("/cases", "xiuhua.casework.api:cases"),
+        Api("/attachments", "xiuhua.casework.api:attachments"),
+        Api("/procedures", "xiuhua.casework.api:procedures"),
+    ),
+    commands=(
+        Command("log verify", "xiuhua.casework.verify:main", "verify the event log and name the first broken event"),
+        Command("log anchor", "xiuhua.casework.anchors:main", "anchor the log now and write the anchor's file"),
+        Command("log move", "xiuhua.casework.move:main", "copy everything from SQLite to PostgreSQL, log and all"),
+        Command("case erase", "xiuhua.casework.erase:main", "erase the personal data of a case"),
+        Command("casework rebuild", "xiuhua.casework.rebuild:main", "derive every case again from the log and compare"),
+        Command("procedure check", "xiuhua.casework.procedure_commands:check", "check the procedures of all rooms"),
+        Command(
+            "procedure publish",
+            "xiuhua.casework.procedure_commands:publish",
+            "store changed procedures as new versions",
+        ),
+        Command(
+            "worker", "xiuhua.casework.worker:main", "deliver effects, watch the clocks, anchor the log every hour"
+        ),
+    ),
+    imports=(
+        "xiuhua.casework.builtin",
+        "xiuhua.casework.deliver",
+        "xiuhua.casework.anchors",
+        "xiuhua.casework.clock_orders",
+        "xiuhua.casework.erase",
+        "xiuhua.casework.recount",
+    ),
 )

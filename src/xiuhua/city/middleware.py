@@ -9,8 +9,9 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import translation
 from django.utils.translation import gettext as _
 
+from xiuhua.api_base import Problem, respond
 from xiuhua.city import tokens
-from xiuhua.city.access import Actor, actor_for, problem
+from xiuhua.city.access import Actor, actor_for
 
 API_PREFIX = "/api/"
 SEAT_KEY = "seat"
@@ -34,9 +35,8 @@ class ActorMiddleware:
         request.actor = actor  # type: ignore[attr-defined]
         request.by_token = by_token  # type: ignore[attr-defined]
         if by_token and actor is None:
-            response: HttpResponse = problem(401, _("The token is unknown, expired or revoked."))
-            response["WWW-Authenticate"] = 'Bearer error="invalid_token"'
-            return response
+            refusal = _("The token is unknown, expired or revoked.")
+            return respond(Problem(401, "token", refusal, headers={"WWW-Authenticate": 'Bearer error="invalid_token"'}))
         if actor is None or not actor.language or by_token:
             return self.get_response(request)
         with translation.override(actor.language):

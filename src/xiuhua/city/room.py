@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from xiuhua.manifest import Command, Manifest, NavItem, Text
+from xiuhua.manifest import Api, Command, Manifest, NavItem, Text
 
 ROOM = Manifest(
     code="city",
     title=Text("城市底座", "City"),
     icon="building-community",
     nav=(NavItem(Text("我的账号", "My account"), "account", "settings", "user-circle", "signed_in", 10),),
+    api=(
+        Api("/me", "xiuhua.city.api:me"),
+        Api("/tokens", "xiuhua.city.api:own_tokens"),
+        Api("/categories", "xiuhua.city.api:categories"),
+        Api("/locate", "xiuhua.city.api:places"),
+    ),
     urls="xiuhua.city.urls",
     commands=(
         Command("ground import", "xiuhua.city.ground_import:main", "import divisions, grids, places, components"),
