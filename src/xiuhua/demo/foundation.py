@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 from collections.abc import Iterable
 from datetime import date
 from functools import cache
@@ -16,9 +17,11 @@ from xiuhua.casework import library
 from xiuhua.city import category_import, duty_import, memory, organisation_import
 from xiuhua.city.access import Actor, actor_for
 from xiuhua.city.models import Appointment, Organisation, Platform, Post, User
+from xiuhua.demo import ground
 
 CITY = "421200"
 SINCE = date(2026, 1, 1)
+SEED = 20261123
 
 
 class Person(BaseModel):
@@ -46,9 +49,7 @@ def people() -> tuple[Person, ...]:
 
 def load(*, password: str | None = None) -> None:
     """Ground, organisations, categories, duties, procedures and accounts; may be called again."""
-    from xiuhua.city import ground_import
-
-    ground_import.import_city()
+    ground.load(random.Random(SEED))  # noqa: S311  the same city each time
     organisation_import.import_profile(city=CITY)
     category_import.import_folder()
     duty_import.import_profile(city=CITY)
