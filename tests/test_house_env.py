@@ -45,9 +45,7 @@ def test_nothing_set_names_both_keys() -> None:
         ("DEMO", "perhaps", "boolean"),
     ],
 )
-def test_a_wrong_value_is_refused_by_name(
-    monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str
-) -> None:
+def test_a_wrong_value_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str) -> None:
     for key, good in {"SECRET_KEY": SECRET, "DATA_KEY": KEY, name: value}.items():
         monkeypatch.setenv(f"XIUHUA_{key}", good)
     with pytest.raises(EnvError) as refusal:

@@ -64,9 +64,7 @@ def fetcher() -> dict[str, Any]:
     return runpy.run_path(str(ROOT / "bin/_uv.py"))
 
 
-def test_uv_is_taken_only_with_the_digest_of_the_lock(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_uv_is_taken_only_with_the_digest_of_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as wheel:
         wheel.writestr("uv-1.data/scripts/uv", b"#!/bin/sh\necho uv 1\n")
@@ -117,9 +115,7 @@ def test_children_are_stopped_with_their_children(tmp_path: Path) -> None:
         "    print(family[0].process.pid, flush=True)\n"
         "    sys.stdin.readline()\n"
     )
-    running = subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+    running = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert running.stdin and running.stdout
     pids = [int(running.stdout.readline()) for _ in range(2)]
     running.stdin.write("\n")

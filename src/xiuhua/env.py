@@ -29,9 +29,7 @@ class Env(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
 
-    secret_key: str = Field(
-        min_length=32, description="Signs sessions and tokens: at least 32 random characters."
-    )
+    secret_key: str = Field(min_length=32, description="Signs sessions and tokens: at least 32 random characters.")
     data_key: str = Field(
         description="Encrypts personal data at rest: 32 random bytes in base64. Losing it loses the data."
     )
@@ -44,9 +42,7 @@ class Env(BaseSettings):
         default="FULL", description="SQLite durability; anything but FULL may lose acknowledged reports."
     )
     demo: bool = Field(default=False, description="This is the demonstration city: log-ins are shown.")
-    demo_password: str = Field(
-        default="", description="Password of the demo log-ins; only together with DEMO."
-    )
+    demo_password: str = Field(default="", description="Password of the demo log-ins; only together with DEMO.")
     debug: bool = Field(default=False, description="Django debug pages; only together with DEMO.")
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         default=("127.0.0.1", "localhost", "[::1]"), description="Host names served, comma-separated."

@@ -42,10 +42,7 @@ def model_relations() -> list[tuple[str, str, str]]:
         (model._meta.app_label, field.name and f"{model.__name__}.{field.name}", target._meta.app_label)
         for model in apps.get_models(include_auto_created=True)
         for field in model._meta.get_fields()
-        if field.is_relation
-        and not field.auto_created
-        and (target := field.related_model)
-        and target != "self"
+        if field.is_relation and not field.auto_created and (target := field.related_model) and target != "self"
         if not isinstance(target, str)
     ]
 

@@ -1,7 +1,8 @@
 """``xiuhua run``: makes all ready, then runs granian (pages, API) and the outbox worker until told to stop.
 
 Without a configured environment it serves the demonstration city with secrets of its own in the data folder.
-The steps, each skipped when nothing changed: translations, static files, migrations, demo.
+The steps, each skipped when nothing changed: translations, static files, migrations, demo. Usually nothing did, so
+the server is started first and the steps are gone through beside it; when one had work to do, it is started again.
 """
 
 from __future__ import annotations
@@ -70,9 +71,12 @@ def check_port(host: str, port: int) -> None:
         ) from None
 
 
-def collect_static() -> None:
-    """Collect static files when any of them, or its place, changed since the last time."""
-    from django.conf import settings
+def static_stamp() -> Path:
+    return env().data_dir / "static" / ".stamp"
+
+
+def collect_static() -> bool:
+    """Collect static files when any of them changed since the last time; True when it did."""
     from django.contrib.staticfiles.finders import get_finders
     from django.core.management import call_command
 
@@ -81,22 +85,32 @@ def collect_static() -> None:
         for path, storage in finder.list([]):
             stat = Path(storage.path(path)).stat()
             digest.update(f"{path} {stat.st_size} {stat.st_mtime_ns}\n".encode())
-    stamp = Path(settings.STATIC_ROOT) / ".stamp"
+    stamp = static_stamp()
     if stamp.is_file() and stamp.read_text() == digest.hexdigest():
-        return
-    call_command("collectstatic", interactive=False, verbosity=0, clear=Path(settings.STATIC_ROOT).is_dir())
+        return False
+    call_command("collectstatic", interactive=False, verbosity=0, clear=stamp.parent.is_dir())
     stamp.write_text(digest.hexdigest())
+    return True
 
 
-def migrate() -> None:
-    """Bring the database to this version; quick when it already is."""
+def migrate() -> bool:
+    """Bring the database to this version; True when it was not."""
     from django.core.management import call_command
+    from django.db import connection
+    from django.db.migrations.executor import MigrationExecutor
 
-    call_command("migrate", interactive=False, verbosity=0, run_syncdb=True)
+    executor = MigrationExecutor(connection)
+    if not executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        return False
+    call_command("migrate", interactive=False, verbosity=0)
+    return True
 
 
-def load_demo(reset: bool) -> None:
-    """Migrate, and load the demo city into a new database; refuses a database that is not the demo's."""
+def load_demo(reset: bool) -> bool:
+    """Migrate, and load the demo city into a new database; True when either had work to do.
+
+    Refuses a database that is not the demo's. A load that was cut short is begun anew.
+    """
     from xiuhua import database
 
     state = database.mark()
@@ -105,21 +119,23 @@ def load_demo(reset: bool) -> None:
             speak(
                 Text(
                     f"该数据库不是演示数据,未作改动。请设置 {PREFIX}SECRET_KEY 等变量后再启动。",
-                    "this database holds a city that is not the demo and is left alone. To serve it, "
-                    f"configure {PREFIX}SECRET_KEY, {PREFIX}DATA_KEY and {PREFIX}DATABASE_URL.",
+                    "this database holds a city that is not the demo and is left alone. To serve it, configure "
+                    f"{PREFIX}SECRET_KEY, {PREFIX}DATA_KEY and {PREFIX}DATABASE_URL.",
                 )
             )
         )
     if state == "loading" or (reset and state == "loaded"):
         database.wipe()
         state = None
-    migrate()
+    changed = migrate()
     if state is None:
         print(speak(Text("正在装载演示城市……", "loading the demo city …")), flush=True)
         database.set_mark("loading")
         if manifest.load("xiuhua.demo.load:main")([]):
             raise Fault(speak(Text("演示城市装载失败。", "the demo city could not be loaded (see above).")))
         database.set_mark("loaded")
+        changed = True
+    return changed
 
 
 @dataclass
@@ -146,6 +162,21 @@ def start(name: str, command: list[str]) -> Child:
     return Child(name, process)
 
 
+def stop(family: list[Child]) -> None:
+    """Stop all, politely first, and empty the list."""
+    for child in family:
+        child.stop(signal.SIGTERM)
+    end = time.monotonic() + STOP_SECONDS
+    for child in family:
+        try:
+            child.process.wait(max(0.0, end - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            child.stop(signal.SIGKILL)
+            child.process.wait()
+        child.stop(signal.SIGKILL)  # what is left of its group
+    family.clear()
+
+
 def _no_more_interrupts() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
@@ -159,16 +190,7 @@ def children() -> Iterator[list[Child]]:
         yield family
     finally:
         _no_more_interrupts()
-        for child in family:
-            child.stop(signal.SIGTERM)
-        end = time.monotonic() + STOP_SECONDS
-        for child in family:
-            try:
-                child.process.wait(max(0.0, end - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                child.stop(signal.SIGKILL)
-                child.process.wait()
-            child.stop(signal.SIGKILL)  # what is left of its group
+        stop(family)
 
 
 def _dead(family: list[Child]) -> Child | None:
@@ -220,63 +242,64 @@ def welcome(host: str, port: int) -> str:
     return "\n".join(lines)
 
 
-def prepare(options: argparse.Namespace) -> None:
-    """Everything that must stand before the first request."""
+def configure(options: argparse.Namespace) -> None:
+    """Settle the environment, for this process and its children; raises `EnvError` or `Fault`."""
     if options.database_url:
         os.environ[f"{PREFIX}DATABASE_URL"] = options.database_url
     if demo_env.wanted():
         demo_env.create()
-    elif options.reset and os.environ.get(f"{PREFIX}DEMO", "").lower() not in ("1", "true", "yes", "on"):
+        demo_env.load()
+    if options.reset and not env().demo:
         raise Fault("--reset throws away a demo; this environment is configured for a real city")
-    messages.compile_all()
+
+
+def prepare(options: argparse.Namespace) -> bool:
+    """Everything that must stand before the first request; True when something had to be done."""
+    changed = messages.compile_all() > 0
     cli.ready()
-    check_port(options.host, options.port)
     if env().static == "hashed":
-        collect_static()
-    if env().demo:
-        load_demo(options.reset)
-    else:
-        migrate()
+        changed |= collect_static()
+    changed |= load_demo(options.reset) if env().demo else migrate()
     from django.db import connections
 
     connections.close_all()
+    return changed
+
+
+def start_server(options: argparse.Namespace) -> Child:
+    command: list[Any] = [sys.executable, "-m", "granian", "--interface", "wsgi", "--http", "1", "--no-ws"]
+    command += ["--workers", 1, "--blocking-threads", env().worker_threads, "--log-level", "warning"]
+    command += ["--host", options.host, "--port", options.port, "xiuhua.wsgi:application"]
+    return start("server", [str(word) for word in command])
 
 
 def serve(options: argparse.Namespace) -> int:
-    python = sys.executable
-    server: list[Any] = [
-        python,
-        "-m",
-        "granian",
-        "--interface",
-        "wsgi",
-        "--http",
-        "1",
-        "--no-ws",
-        "--workers",
-        1,
-    ]
-    server += ["--blocking-threads", env().worker_threads, "--host", options.host, "--port", options.port]
-    server += ["--log-level", "warning", "xiuhua.wsgi:application"]
+    """Prepare and serve until a signal (0) or until a child dies (`Fault`)."""
+    configure(options)
+    check_port(options.host, options.port)
     stop_on_signals()
-    with children() as family:
-        try:
-            family.append(start("server", [str(word) for word in server]))
-            family.append(start("worker", [python, "-m", "xiuhua.cli", "worker"]))
+    try:
+        with children() as family:
+            if static_stamp().is_file() and not options.reset:
+                family.append(start_server(options))
+            if prepare(options) and family:
+                stop(family)
+            if not family:
+                family.append(start_server(options))
             wait_until_ready(options.host, options.port, family)
+            family.append(start("worker", [sys.executable, "-m", "xiuhua.cli", "worker"]))
             print(welcome(options.host, options.port), flush=True)
             while not (dead := _dead(family)):
                 time.sleep(0.2)
-        except Stop:
-            print(speak(Text("正在停止……", "stopping …")), flush=True)
-            return 0
+    except Stop:
+        print(speak(Text("已停止。", "stopped.")), flush=True)
+        return 0
     raise Fault(f"the {dead.name} ended with code {dead.process.returncode}; everything else was stopped")
 
 
 def main(argv: list[str]) -> int:
     options = parse(argv)
     try:
-        prepare(options)
         return serve(options)
     except Fault as fault:
         print(f"xiuhua run: {fault}", file=sys.stderr)

@@ -47,9 +47,7 @@ _MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
-MIDDLEWARE = [
-    name for name in _MIDDLEWARE if not name.startswith("xiuhua.") or find_spec(name.rsplit(".", 1)[0])
-]
+MIDDLEWARE = [name for name in _MIDDLEWARE if not name.startswith("xiuhua.") or find_spec(name.rsplit(".", 1)[0])]
 
 ROOT_URLCONF = "xiuhua.urls"
 WSGI_APPLICATION = "xiuhua.wsgi.application"
