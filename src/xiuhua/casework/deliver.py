@@ -133,19 +133,19 @@ def join(row: Outbox) -> None:
     """A child has ended: the parent takes the action that the spawn named, or just notes the end."""
     child = Case.objects.get(pk=row.case_id)
     assert child.parent_id is not None
-    parent = Case.objects.get(pk=child.parent_id)
-    ended = {"relation": child.relation, "outcome": child.outcome, "number": child.number, "lead": child.lead}
-    action, data = (child.facts.get("on_end") or {}).get(child.outcome, ["", {}])
-    extra = Extra(child=ended)
-    if action and _system(parent, action, row.key, _answers_of(row, child, data), extra):
+    payload = Payload.objects.filter(event_id=int(row.payload["event"])).first()
+    action, data, extra = joining(child, payload.body if payload else "")
+    if action and _system(child.parent_id, action, row.key, data, extra):
         return
     _system(child.parent_id, "child_ended", f"{row.key}:noted", extra=extra)
 
 
-def _answers_of(row: Outbox, child: Case, data: dict[str, Any]) -> dict[str, Any]:
-    """``$field`` of the spawn's on_end: the answers of the child's last event, else its facts and columns."""
-    payload = Payload.objects.filter(event_id=int(row.payload["event"])).first()
-    answers = json.loads(payload.body).get("answers", {}) if payload and payload.body else {}
+def joining(child: Case, payload: str) -> tuple[str, dict[str, Any], Extra]:
+    """What an ended child asks of its parent: action ("" for none), answers, and the end to be noted.
+
+    ``$field`` of the spawn's on_end: the answers of the child's last event, else its facts and columns.
+    """
+    answers = json.loads(payload).get("answers", {}) if payload else {}
 
     def find(value: Any) -> Any:
         if not (isinstance(value, str) and value.startswith("$")):
@@ -153,7 +153,10 @@ def _answers_of(row: Outbox, child: Case, data: dict[str, Any]) -> dict[str, Any
         name = value[1:]
         return answers.get(name, child.facts.get(name, getattr(child, name, None)))
 
-    return {name: found for name, value in data.items() if (found := find(value)) is not None}
+    ended = {"relation": child.relation, "outcome": child.outcome, "number": child.number, "lead": child.lead}
+    action, data = (child.facts.get("on_end") or {}).get(child.outcome, ["", {}])
+    given = {name: found for name, value in data.items() if (found := find(value)) is not None}
+    return action, given, Extra(child=ended)
 
 
 @outbox("cancel_children")
@@ -177,21 +180,22 @@ def tally_met(row: Outbox) -> None:
 @outbox("share_clock")
 def share_clock(row: Outbox) -> None:
     """The parent's deadline moved: children under the same clock are counted again."""
+    parent = Case.objects.get(pk=row.case_id)
+    for child in Case.objects.filter(parent_id=parent.pk, open=True):
+        if ops := shared_ops(parent, child):
+            recount(child, ops, f"{row.key}:{child.pk}", {"parent": parent.number})
+
+
+def shared_ops(parent: Case, child: Case) -> list[list[Any]]:
+    """Operations by which a child's clocks of limit ``parent`` take what is left of the parent's."""
     from xiuhua.casework import library, step
 
-    parent = Case.objects.get(pk=row.case_id)
     at = to_us(moments.now())
-    for child in Case.objects.filter(parent_id=parent.pk, open=True):
-        rules = library.version(child.procedure_id)
-        names = [n for n, r in rules.clocks.items() if r.limit.kind == "parent"]
-        own = clock.from_json(child.clocks)
-        limit = step.left_of_parent(parent, calendar_for(parent.platform_id), at)
-        calendar = calendar_for(child.platform_id)
-        ops = [
-            clock.start_op(n, limit, at, calendar, restart=True) for n in names if n in own and own[n].finished is None
-        ]
-        if ops:
-            recount(child, ops, f"{row.key}:{child.pk}", {"parent": parent.number})
+    names = [n for n, r in library.version(child.procedure_id).clocks.items() if r.limit.kind == "parent"]
+    own = clock.from_json(child.clocks)
+    limit = step.left_of_parent(parent, calendar_for(parent.platform_id), at)
+    calendar = calendar_for(child.platform_id)
+    return [clock.start_op(n, limit, at, calendar, restart=True) for n in names if n in own and own[n].finished is None]
 
 
 def recount(case: Case, ops: list[list[Any]], key: str, note: dict[str, Any], version: int | None = None) -> bool:

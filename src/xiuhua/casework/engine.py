@@ -88,18 +88,18 @@ def create(
         raise Refused(Refusal("unknown_action", _("A case cannot start with “%(action)s”.") % {"action": action}))
     case = step.blank_case(rules, pk, platform.pk)
     if actor.kind != "system" and not permits.may_act(actor, case, act, None):
-        raise Refused(_not_yours(act))
+        raise Refused(not_yours(act))
     digest = _request_digest({"procedure": procedure, "platform": platform.code, "action": action, "data": data})
     earlier = Idempotency.objects.filter(actor=actor.ref, door=door, key=key).first() if key else None
     if earlier is not None:  # its files belong to the case by now, so the same answers would no longer be accepted
         return _replayed(earlier.request_digest, earlier.answer, digest)
     prepared = prepare(rules, act, case, actor, data)
     if prepared.errors:
-        raise Refused(_invalid(prepared))
+        raise Refused(invalid(prepared))
 
     def attempt() -> step.Written:
         now = moments.now()
-        prefix = f"{rules.number_prefix}{platform.adcode}{now.astimezone(LOCAL):%Y%m%d}"
+        prefix = number_prefix(rules, platform, now)
         with connections["default"].cursor() as cursor:
             # Taken in the one reading statement; the row stays locked for one more statement and the commit.
             cursor.execute(
@@ -117,6 +117,11 @@ def create(
         return _write(fresh, rules, act, actor, prepared, now, key, door, digest, is_new=True)
 
     return _run(attempt, key)
+
+
+def number_prefix(rules: Procedure, platform: Platform, at: datetime) -> str:
+    """What stands before the serial of a case number: the platform's code and the local day."""
+    return f"{rules.number_prefix}{platform.adcode}{at.astimezone(LOCAL):%Y%m%d}"
 
 
 def advance(
@@ -195,8 +200,8 @@ def check(
     if act.code in builtin.ACTIONS:
         # Whoever asks through a door brings no Extra: reveal, erasure and undo check permission in their own modules.
         if actor.kind != "system" and (act.code not in builtin.BY_USERS or extra is NOTHING):
-            return _not_yours(act)
-        return _invalid(prepared) if prepared is not None and prepared.errors else None
+            return not_yours(act)
+        return invalid(prepared) if prepared is not None and prepared.errors else None
     if case.state not in act.from_states:
         if not case.open:
             return Refusal(
@@ -209,9 +214,9 @@ def check(
             who=permits.who_may(act),
         )
     if not permits.may_act(actor, case, act, state):
-        return _not_yours(act)
+        return not_yours(act)
     if prepared is not None and prepared.errors:
-        return _invalid(prepared)
+        return invalid(prepared)
     context = Context(
         case=_without_child(case, extra),
         procedure=rules,
@@ -364,7 +369,7 @@ def _request_digest(content: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _not_yours(act: Action) -> Refusal:
+def not_yours(act: Action) -> Refusal:
     who = permits.who_may(act)
     if not who:
         return Refusal("not_yours", _("“%(action)s” is done by whoever holds the case.") % {"action": act.title})
@@ -375,7 +380,7 @@ def _not_yours(act: Action) -> Refusal:
     )
 
 
-def _invalid(prepared: Prepared) -> Refusal:
+def invalid(prepared: Prepared) -> Refusal:
     missing: tuple[FieldError, ...] = prepared.errors
     return Refusal("invalid", _("Some answers are missing or wrong."), missing=missing)
 

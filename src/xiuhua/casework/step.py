@@ -577,6 +577,10 @@ def _gone(before: list[dict[str, Any]], after: list[dict[str, Any]] | None) -> l
     return [h for h in before if h["slot"] not in slots and not h.get("choice")]
 
 
+def _has_open(case: Case) -> bool:
+    return any(entry["open"] for entry in case.children_open.values())
+
+
 def _effects(
     written: Written,
     context: Context,
@@ -600,9 +604,9 @@ def _effects(
             rows.append(
                 write.outbox_row(f"join:{after.id}:{after.seq}", "join", start, after.id, {"event": str(event_id)})
             )
-        if any(entry["open"] for entry in after.children_open.values()):
+        if _has_open(after):
             rows.append(write.outbox_row(f"cancel_children:{event_id}", "cancel_children", start, after.id))
-    elif moved and any(entry["open"] for entry in context.case.children_open.values()):
+    elif moved and _has_open(context.case) and _has_open(after):
         rows.append(write.outbox_row(f"share_clock:{event_id}", "share_clock", start, after.id))
     for row in rows:
         document.add("outbox", **row)
