@@ -29,6 +29,7 @@ from xiuhua.casework import (
     paging,
     permits,
     problems,  # noqa: F401  # says what this room's exceptions mean
+    reveal,
     search,
 )
 from xiuhua.casework.api_schemas import (
@@ -42,6 +43,8 @@ from xiuhua.casework.api_schemas import (
     EventList,
     NewCase,
     ProcedureOut,
+    Reveal,
+    Revealed,
     SortName,
 )
 from xiuhua.casework.models import Attachment, Case
@@ -239,6 +242,14 @@ def list_events(request: HttpRequest, number: Number, cursor: Cursor = "", limit
 def get_deadline(request: HttpRequest, number: Number) -> dict[str, Any]:
     """Every clock with the stretches of time that it counted, did not count, and will count."""
     return api_present.deadlines(_case(request, number))
+
+
+@cases.post("/{number}/reveal", response=Revealed, summary="Personal data in clear")
+@allow("case.reveal", "case.act")
+def reveal_personal(request: HttpRequest, number: Number, body: Reveal) -> dict[str, Any]:
+    """Shows one masked field to who holds the case or has ``case.reveal``; every look is an event with its reason."""
+    value = reveal.reveal(_case(request, number), body.field, _actor(request), body.reason)
+    return {"field": body.field, "value": value}
 
 
 # -- procedures ----------------------------------------------------------------------------------------------------

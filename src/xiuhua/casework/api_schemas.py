@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from ninja import Schema
-from pydantic import ConfigDict, Field, StrictBool, StrictInt, StrictStr, WithJsonSchema
+from pydantic import ConfigDict, Field, StrictInt, StrictStr, WithJsonSchema
 
 from xiuhua.api_base import ErrorItem
 
@@ -45,14 +45,13 @@ class Act(Body):
 
 
 class Reveal(Body):
-    """Why personal data must be seen; the reason is kept in the log."""
+    """Which personal field must be seen and why; the reason is kept in the log."""
 
-    fields: Annotated[list[Annotated[StrictStr, Field(max_length=60)]], Field(max_length=20)] = []
+    field: Annotated[StrictStr, Field(min_length=1, max_length=60)]
     reason: Annotated[StrictStr, Field(min_length=1, max_length=500)]
 
 
 SortName = Literal["newest", "due", "updated", "changes"]
-Flag = StrictBool
 
 
 # -- out -----------------------------------------------------------------------------------------------------------
@@ -368,7 +367,7 @@ class ProcedureOut(Schema):
 
 
 class Revealed(Schema):
-    """Personal data in clear; who asked and why stands in the log under ``seq``."""
+    """A personal value in clear; who asked and why stands in the log."""
 
-    seq: int
-    values: dict[str, str]
+    field: str
+    value: str

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext as _
+
 from xiuhua.api_base import Problem, answers
 from xiuhua.casework.paging import CursorRefused
 from xiuhua.casework.refusal import Refused
 from xiuhua.casework.thumbnails import FileRefused
+from xiuhua.city.crypto import Unreadable
 
 #: HTTP status by the code of a refusal (`Refusal`); what is not named is a conflict with the present state.
 STATUS = {"unknown_action": 404, "not_found": 404, "not_yours": 403, "invalid": 422}
@@ -33,3 +36,8 @@ def of_file(error: FileRefused) -> Problem:
 @answers(CursorRefused)
 def of_cursor(error: CursorRefused) -> Problem:
     return Problem(400, "cursor", str(error))
+
+
+@answers(Unreadable)
+def of_sealed(_error: Unreadable) -> Problem:
+    return Problem(409, "sealed", _("This value is sealed under a key that is not here."))

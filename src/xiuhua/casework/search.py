@@ -33,7 +33,7 @@ SERIAL = 5
 _NUMBER = re.compile(r"[A-Z]{0,10}[0-9]{14,25}(-[0-9]{2,3})*")
 _DIGITS = re.compile(r"[0-9]{1,25}")
 _IDENTITY = re.compile(r"[1-9][0-9]{16}[0-9X]")
-_PHONE = re.compile(r"\+?[0-9][0-9 \-()]{5,24}")
+_PHONE = re.compile(r"[+(]?[0-9][0-9 \-()]{5,24}")
 #: Endings that people leave out of a name: 街道, 社区, 村 and their like.
 _ENDINGS = (
     "街道办事处",
@@ -128,8 +128,10 @@ def _numbers_ending(tail: str) -> list[str]:
 
 
 def _by_words(words: str) -> Q:
-    """Every word must stand in the case's text or name its place."""
-    return reduce(and_, (_word(word) for word in words.split()[:MOST_WORDS]))
+    """Every word must stand in the case's text or name its place; or all of them together are its place's name."""
+    parts = words.split()[:MOST_WORDS]
+    each = reduce(and_, (_word(word) for word in parts))
+    return each | places(words) if len(parts) > 1 else each
 
 
 def _word(word: str) -> Q:

@@ -159,6 +159,19 @@ class TestLoop:
             assert NAME not in answer.content.decode() and PHONE not in answer.content.decode()
         assert "personal" not in operator.get("/cases").json()["items"][0]
 
+    def test_a_look_at_personal_data_is_an_event(self, caller: Caller) -> None:
+        operator = caller("operator")
+        where = f"/cases/{report(operator, reporter_phone=PHONE)['number']}"
+        asked = {"field": "reporter_phone", "reason": "回访"}
+        problem(operator.post(f"{where}/reveal", {"field": "reporter_phone"}), 422, "invalid")
+        problem(operator.post(f"{where}/reveal", {"field": "reporter_id", "reason": "x"}), 404, "not_found")
+        problem(caller("auditor").post(f"{where}/reveal", asked), 403, "forbidden")
+        problem(caller("operator", "case.read", "case.act").post(f"{where}/reveal", asked), 403, "not_yours")
+        assert Event.objects.count() == 1
+        assert operator.post(f"{where}/reveal", asked).json() == {"field": "reporter_phone", "value": PHONE}
+        last = operator.get(f"{where}/events").json()["items"][-1]
+        assert (last["action"], last["actor_name"], last["answers"][0]["value"]) == ("reveal", "operator", "回访")
+
     def test_why_this_deadline(self, caller: Caller, city: City) -> None:
         case = city.handled()
         found = caller("unit").get(f"/cases/{case.number}/deadline").json()
