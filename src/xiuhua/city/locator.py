@@ -20,6 +20,8 @@ from shapely import STRtree
 from xiuhua.city import memory
 from xiuhua.city.codes import CodeError, grid_code
 from xiuhua.city.models import Division, Place, Platform, ResponsibilityGrid, UnitGrid
+from xiuhua.city.whereabouts import PlaceInfo, Places
+from xiuhua.manifest import Text
 
 #: Name of the in-memory table: whoever changes platforms, divisions, grids or places bumps it.
 TABLE_NAME = "ground"
@@ -122,8 +124,7 @@ class Ground:
     county_platform: dict[str, str]
     city_platform: str
     names: dict[str, tuple[str, str]]
-    places: tuple[PlaceInfo, ...]
-    place_shapes: Any
+    places: Places
 
     def locate_many(self, lons: Any, lats: Any) -> LocatedArrays:
         """As `locate_many` of the module."""
@@ -168,31 +169,20 @@ class Ground:
     def _platform(self, grid_at: Indexes, county: Codes, inside: npt.NDArray[np.bool_]) -> Codes:
         """The grid's platform, else that of the county, else the city's."""
         found = self.grid_platform[grid_at]
-        rest = np.flatnonzero(found == "")
-        if rest.size:
-            known, back = np.unique(county[rest], return_inverse=True)
-            by_county = [self.county_platform.get(str(code), "") for code in known]
-            value = np.array(by_county, dtype=np.str_)[back]
-            value = np.where((value == "") & inside[rest], self.city_platform, value)
-            found = found.astype(f"U{max(found.dtype.itemsize, value.dtype.itemsize) // 4}")
-            found[rest] = value
-        return found
+        rest = found == ""
+        if not rest.any():
+            return found
+        known, back = np.unique(county[rest], return_inverse=True)
+        of_county = np.array([self.county_platform.get(str(code), "") for code in known], dtype=np.str_)[back]
+        others = np.where((of_county == "") & inside[rest], self.city_platform, of_county)
+        filled = np.zeros(len(found), dtype=others.dtype)
+        filled[rest] = others
+        return np.where(rest, filled, found)
 
     def name(self, code: str, language: str | None = None) -> str:
         """Name of a platform, division or responsibility grid; the code itself when it is not known."""
         zh, en = self.names.get(code, (code, ""))
         return en if (language or "").startswith("en") and en else zh
-
-
-@dataclass(frozen=True, slots=True)
-class PlaceInfo:
-    """A place for describing where something is."""
-
-    id: int
-    kind: str
-    name: str
-    name_en: str
-    simulated: bool
 
 
 def build() -> Ground:
@@ -211,7 +201,6 @@ def build() -> Ground:
     names |= {code: (name, name_en) for code, name, name_en, _, _ in divisions}
     names |= {row.code: (row.name, row.name_en) for row in platforms if row.code not in names}
     cities = [row.code for row in platforms if row.level == Platform.Level.CITY]
-    places, shapes = _places()
     return Ground(
         grids=grids,
         communities=layers["village"],
@@ -224,8 +213,7 @@ def build() -> Ground:
         county_platform={row.adcode: row.code for row in platforms if row.level == Platform.Level.COUNTY},
         city_platform=cities[0] if cities else "",
         names=names,
-        places=places,
-        place_shapes=shapes,
+        places=_places(),
     )
 
 
@@ -261,10 +249,11 @@ def _prefixes(codes: list[str], communities: dict[str, str]) -> dict[str, Codes]
     return {name: _column(values) for name, values in columns.items()}
 
 
-def _places() -> tuple[tuple[PlaceInfo, ...], Any]:
-    rows = list(Place.objects.order_by("id"))
-    infos = tuple(PlaceInfo(row.pk, row.kind, row.name, row.name_en, row.simulated) for row in rows)
-    return infos, shapely.from_wkb([bytes(row.geometry) for row in rows])
+def _places() -> Places:
+    rows = Place.objects.order_by("id").iterator()
+    return Places(
+        (PlaceInfo(row.pk, row.kind, row.name, row.name_en, row.simulated), bytes(row.geometry)) for row in rows
+    )
 
 
 TABLE: memory.Table[Ground] = memory.Table(TABLE_NAME, build)
@@ -291,6 +280,11 @@ def locate_many(lons: Any, lats: Any) -> LocatedArrays:
 def neighbours(grid: str) -> tuple[str, ...]:
     """Codes of the unit grids that share an edge or a corner with ``grid``; () for an unknown grid."""
     return ground().grids.touching(grid)
+
+
+def describe(lon: float, lat: float) -> Text | None:
+    """One point in words ("青禾路以东约30米"), or None when no road is near."""
+    return ground().places.describe(lon, lat)
 
 
 def name(code: str, language: str | None = None) -> str:
