@@ -91,18 +91,12 @@ class Story:
     def settle(self, until: datetime) -> None:
         if not self.number:
             return
-        case = self.case
-        while True:
-            row = (
-                Outbox.objects.filter(Q(case_id=case.pk) | Q(case__parent_id=case.pk) | Q(case__parent__parent_id=case.pk))
-                .filter(done_at__isnull=True, dead=False, run_at__lte=until)
-                .order_by("run_at", "id")
-                .first()
-            )
-            if row is None:
-                return
-            with clock_set(max(row.run_at, self.at)):
-                deliver.deliver(row)
+        here = Q(case__number=self.number) | Q(case__number__startswith=f"{self.number}-")
+        due = Outbox.objects.filter(here, done_at__isnull=True, dead=False, run_at__lte=until)
+        while rows := list(due.order_by("run_at", "id")):
+            for row in rows:
+                with clock_set(max(row.run_at, self.at)):
+                    deliver.deliver(row)
 
     def do(self, action: str, who: str, on: Case | None = None, **answers: Any) -> None:
         with clock_set(self.at):
@@ -113,7 +107,7 @@ class Story:
 
     def photo(self, who: str, mended: bool, more: int = 0) -> list[str]:
         with clock_set(self.at):
-            data = photos.picture(self.matter.scene, mended, self.variant + more, self.at)
+            data = photos.picture(self.matter.scene, mended, (self.variant + more) % 6)
             return [files.upload(self.cast[who], iter([data]), "photo.jpg").sha256]
 
     def position(self, jitter: float = 0.00004) -> dict[str, Any]:
