@@ -16,6 +16,7 @@ from functools import lru_cache, wraps
 from http import HTTPStatus
 from typing import Any, NoReturn, TypeVar
 
+from django.conf import settings
 from django.core.cache import cache
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation, TooManyFieldsSent
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse, UnreadablePostError
@@ -403,7 +404,12 @@ def allow(*permissions: str, public: str = "", most_bytes: Callable[[], int] | N
 
 _SECURITY = {
     "token": {"type": "http", "scheme": "bearer", "description": "An API token; its scopes narrow the posts."},
-    "session": {"type": "apiKey", "in": "cookie", "name": "xiuhua_session", "description": "A signed-in browser."},
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": settings.SESSION_COOKIE_NAME,
+        "description": "A signed-in browser.",
+    },
 }
 _ALWAYS = (400, 401, 403, 404, 405, 429)
 _WITH_BODY = (409, 413, 415, 422)
@@ -432,7 +438,7 @@ class XiuhuaAPI(NinjaAPI):
         _house_meanings()
         self.add_exception_handler(Exception, self._on_any)
 
-    def _on_any(self, request: HttpRequest, error: Exception) -> HttpResponse:
+    def _on_any(self, request: HttpRequest, error: Exception | type[Exception]) -> HttpResponse:
         for kind in type(error).__mro__:
             if meaning := _meanings.get(kind):
                 problem: Problem = meaning(error)

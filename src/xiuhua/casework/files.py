@@ -134,7 +134,7 @@ def too_large() -> FileRefused:
 def _chunks(source: BinaryIO | Iterable[bytes]) -> Iterable[bytes]:
     chunks = getattr(source, "chunks", None)  # an UploadedFile of Django
     if chunks is not None:
-        return chunks(CHUNK)  # type: ignore[no-any-return]
+        return chunks(CHUNK)
     read = getattr(source, "read", None)
     return iter(lambda: read(CHUNK), b"") if read is not None else source
 

@@ -110,7 +110,7 @@ def _by_figures(actor: Actor, words: str) -> tuple[dict[str, Q], bool]:
         if not actor.has("case.search_phone"):
             refused = True
             continue
-        index = crypto.blind_index(kind, value)  # type: ignore[arg-type]
+        index = crypto.blind_index(kind, value)
         found[kind] = Q(pk__in=Personal.objects.filter(lookup=index).values("case_id"))
     if refused and not found:
         found["nothing"] = Q(pk__in=[])
