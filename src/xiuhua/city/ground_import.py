@@ -1,278 +1,228 @@
-"""Bringing the ground in: the divisions that Xiuhua carries, and unit grids from a GeoJSON file.
+"""``xiuhua ground import``: the carried ground of Xianning, or unit grids from a GeoJSON file.
 
-Divisions and county boundaries of 咸宁 stand in ``data/xianning`` (NOTICE there says from where and under which
-licence). A grid file is checked row by row: what is right goes in, what is wrong is reported with its row, field and
-reason in both languages and kept beside the file for repair.
+Without a file: platforms, divisions and, with ``--simulated``, the generated built-up areas. With a file: unit
+grids row by row (`grid_import`); the datum comes from the file's ``crs`` or from ``--datum``. Refused rows are
+printed and, with ``--rejects``, written out as they came with their reason.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import json
+import os
 import sys
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import date
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import shapely
-from django.db import transaction
-from shapely import STRtree
+from django.utils import timezone
+from shapely.geometry import shape
 
-from xiuhua.city import coordinates, memory
-from xiuhua.city.codes import CodeError, grid_code
-from xiuhua.city.locator import TABLE_NAME
-from xiuhua.city.models import Division, Platform, UnitGrid
+from xiuhua.city import grid_maker
+from xiuhua.city.coordinates import Datum, to_wgs84
+from xiuhua.city.division_import import XIANNING, ImportedCity, import_city
+from xiuhua.city.grid_import import GridRow, ImportReport, RowFault, import_rows
+from xiuhua.city.models import Platform
 from xiuhua.manifest import Text
 
-PROVINCE = ("42", "湖北省", "Hubei")
-DATA_SOURCE = "data/xianning (see NOTICE)"
-#: Overlap of two grids, or area outside the community, that is still drawing noise (m2).
-TOLERANCE_M2 = 1.0
+__all__ = ["GroundFileError", "ImportedCity", "import_city", "import_grids", "main", "read_grids"]
+
+#: Names under which census contractors deliver the grid code (the standard's own first).
+CODE_FIELDS = ("DYWGBSM", "SZDYWGBSM", "BGID", "BGCODE", "GRIDCODE", "code")
+
+_CRS = {
+    "CRS84": Datum.WGS84,
+    "4326": Datum.WGS84,
+    "4490": Datum.CGCS2000,
+    "4547": Datum.EPSG4547,
+}
 
 
-@dataclass(frozen=True)
-class RowFault:
-    """What is wrong in one row (from 1) of a file; ``field`` is empty when it is the whole row."""
+class GroundFileError(ValueError):
+    """The file as a whole cannot be used; ``message`` says why in both languages."""
 
-    row: int
-    field: str
-    message: Text
-
-    def __str__(self) -> str:
-        return f"{self.row}: {self.field or '-'}: {self.message}"
+    def __init__(self, zh: str, en: str) -> None:
+        self.message = Text(zh, en)
+        super().__init__(en)
 
 
-@dataclass
-class Imported:
-    """How many rows came in, and the faults of those that did not."""
-
-    made: int = 0
-    faults: list[RowFault] = field(default_factory=list)
-    raw: list[Any] = field(default_factory=list)
-
-
-# --- divisions ----------------------------------------------------------------------------------------------
-
-
-def _table(name: str) -> list[dict[str, str]]:
-    text = (resources.files("xiuhua.city") / "data" / "xianning" / name).read_text("utf-8")
-    return list(csv.DictReader(text.splitlines()))
-
-
-@transaction.atomic
-def import_city() -> None:
-    """Platforms and divisions of the city that is carried: idempotent, boundaries in CGCS2000."""
-    text = (resources.files("xiuhua.city") / "data" / "xianning" / "boundaries_epsg4490.geojson").read_text("utf-8")
-    shapes = {f["properties"]["adcode"]: f for f in json.loads(text)["features"]}
-    known: dict[str, Division] = {}
-
-    def division(code: str, name: str, level: str, parent: str, **more: Any) -> None:
-        values = {"name": name, "level": level, "parent": known.get(parent), "source": DATA_SOURCE, **more}
-        known[code], _made = Division.objects.update_or_create(code=code, defaults=values)
-
-    division(PROVINCE[0], PROVINCE[1], "province", "", name_en=PROVINCE[2])
-    for adcode, feature in sorted(shapes.items(), key=lambda item: item[1]["properties"]["level"] != "city"):
-        about = feature["properties"]
-        city = about["level"] == "city"
-        division(
-            adcode,
-            about["name"],
-            "city" if city else "county",
-            PROVINCE[0] if city else about["parent"],
-            boundary=shapely.to_wkb(shapely.make_valid(shapely.from_geojson(json.dumps(feature["geometry"])))),
-            label_lon=about["label_lon"],
-            label_lat=about["label_lat"],
-        )
-        parent = None if city else Platform.objects.get(code=about["parent"])
-        Platform.objects.get_or_create(
-            code=adcode,
-            defaults={"name": about["name"], "level": "city" if city else "county", "adcode": adcode, "parent": parent},
-        )
-    for row in _table("townships.csv"):
-        division(row["code"], row["name"], "township", row["county_code"], kind_zh=row["kind_by_code"])
-    have = set(Division.objects.filter(level="village").values_list("code", flat=True))
-    Division.objects.bulk_create(
-        Division(
-            code=row["code"],
-            name=row["name"],
-            level="village",
-            parent=known[row["township_code"]],
-            source=DATA_SOURCE,
-        )
-        for row in _table("villages.csv")
-        if row["code"] not in have
-    )
-    memory.bump(TABLE_NAME)
+def import_grids(
+    path: Path,
+    since: date,
+    *,
+    datum: Datum | None = None,
+    platform: Platform | None = None,
+    simulated: bool = False,
+    dry_run: bool = False,
+) -> ImportReport:
+    """Import unit grids from a GeoJSON file, valid from ``since``; raises GroundFileError."""
+    rows, faults = read_grids(path, datum)
+    report = import_rows(rows, since, platform=platform, simulated=simulated, source=path.name[:200], dry_run=dry_run)
+    report.total += len(faults)
+    report.faults = sorted([*report.faults, *faults], key=lambda fault: fault.row)
+    return report
 
 
-# --- unit grids ---------------------------------------------------------------------------------------------
-
-
-@dataclass
-class _Row:
-    number: int
-    code: str
-    shape: shapely.Geometry
-    raw: Any
-
-
-def import_grids(document: Any, platform: Platform, since: date, datum: str = "cgcs2000", source: str = "") -> Imported:
-    """Unit grids from a GeoJSON FeatureCollection with the property ``code`` (15 digits).
-
-    1. read each feature; 2. refuse doubles, in the file and against grids that stand; 3. refuse shapes that leave
-    their community or overlap another grid; 4. store what is left in one transaction.
-    """
-    result = Imported()
+def read_grids(path: Path, datum: Datum | None = None) -> tuple[list[GridRow], list[RowFault]]:
+    """The rows of a GeoJSON file in CGCS2000, and the rows whose geometry cannot be read at all."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise GroundFileError(f"文件无法读取：{error.strerror}。", f"Cannot read it: {error.strerror}.") from error
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise GroundFileError(f"文件不是JSON：{error}。", f"The file is no JSON: {error}.") from error
     features = document.get("features") if isinstance(document, dict) else None
-    if not isinstance(features, list):
-        result.faults.append(
-            RowFault(0, "features", Text("不是 GeoJSON 要素集合。", "This is no GeoJSON feature collection."))
-        )
-        return result
-    rows = list(_read(features, datum, result))
-    rows = list(_singular(rows, result))
-    rows = list(_placed(rows, result))
-    with transaction.atomic():
-        UnitGrid.objects.bulk_create(
-            UnitGrid(
-                code=row.code,
-                community=row.code[:12],
-                platform=platform,
-                boundary=shapely.to_wkb(row.shape),
-                area_m2=round(area_m2(row.shape), 1),
-                valid_from=since,
-                source=source,
-            )
-            for row in rows
-        )
-        memory.bump(TABLE_NAME)
-    result.made = len(rows)
-    result.faults.sort(key=lambda fault: fault.row)
-    return result
-
-
-def area_m2(shape: shapely.Geometry) -> float:
-    """Area on EPSG:4547 (CGCS2000 3-degree zone 38)."""
-
-    def project(points: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, np.dtype[np.float64]]:
-        xs, ys = coordinates.from_wgs84(points[:, 0], points[:, 1], coordinates.Datum.EPSG4547)
-        return np.column_stack([xs, ys])
-
-    return float(shapely.transform(shape, project).area)
-
-
-def _fault(result: Imported, row: int, name: str, zh: str, en: str, raw: Any) -> None:
-    result.faults.append(RowFault(row, name, Text(zh, en)))
-    result.raw.append(raw)
-
-
-def _read(features: Iterable[Any], datum: str, result: Imported) -> Iterable[_Row]:
-    for number, feature in enumerate(features, start=1):
-        about = feature.get("properties") if isinstance(feature, dict) else None
-        code = str((about or {}).get("code", "")).strip()
-        try:
-            grid_code(code)
-        except CodeError as error:
-            result.faults.append(RowFault(number, "code", error.message))
-            result.raw.append(feature)
-            continue
-        try:
-            shape = shapely.from_geojson(json.dumps(feature.get("geometry")))
-        except (shapely.errors.GEOSException, TypeError, ValueError):
-            _fault(result, number, "geometry", "图形无法读取。", "The geometry cannot be read.", feature)
-            continue
-        if shape is None or shape.geom_type not in ("Polygon", "MultiPolygon") or shape.is_empty:
-            _fault(result, number, "geometry", "单元网格必须是面。", "A unit grid must be a polygon.", feature)
-            continue
-        if not shape.is_valid:
-            why = shapely.is_valid_reason(shape)
-            _fault(result, number, "geometry", f"图形无效：{why}。", f"The polygon is not valid: {why}.", feature)
-            continue
-        yield _Row(number, code, _to_store(shape, datum), feature)
-
-
-def _to_store(shape: shapely.Geometry, datum: str) -> shapely.Geometry:
-    if datum in ("cgcs2000", "wgs84"):
-        return shape
-
-    def convert(points: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, np.dtype[np.float64]]:
-        return np.column_stack(coordinates.to_wgs84(points[:, 0], points[:, 1], datum))
-
-    return shapely.transform(shape, convert)
-
-
-def _singular(rows: Iterable[_Row], result: Imported) -> Iterable[_Row]:
-    stand = set(UnitGrid.objects.current().values_list("code", flat=True))
-    seen: dict[str, int] = {}
-    for row in rows:
-        if row.code in stand:
-            _fault(result, row.number, "code", "该网格已存在。", "This grid exists already.", row.raw)
-        elif row.code in seen:
-            first = seen[row.code]
-            _fault(result, row.number, "code", f"与第 {first} 行重复。", f"The same as in row {first}.", row.raw)
+    if not isinstance(features, list) or document.get("type") != "FeatureCollection":
+        raise GroundFileError("文件不是GeoJSON的FeatureCollection。", "The file is no GeoJSON FeatureCollection.")
+    datum = datum or _file_datum(document)
+    rows: list[GridRow] = []
+    faults: list[RowFault] = []
+    for number, feature in enumerate(features, 1):
+        raw = feature if isinstance(feature, dict) else {"value": feature}
+        code = _code(raw)
+        outline = _outline(raw.get("geometry"), datum)
+        if isinstance(outline, Text):
+            faults.append(RowFault(number, code, "geometry", outline, raw))
         else:
-            seen[row.code] = row.number
-            yield row
+            rows.append(GridRow(number, code, outline, raw))
+    return rows, faults
 
 
-def _placed(rows: list[_Row], result: Imported) -> Iterable[_Row]:
-    """Inside their community where it has a shape, and apart from each other and from grids that stand."""
-    communities = {
-        d.code: shapely.from_wkb(bytes(d.boundary)) if d.boundary else None
-        for d in Division.objects.filter(code__in={row.code[:12] for row in rows})
-    }
-    standing = [shapely.from_wkb(bytes(b)) for b in UnitGrid.objects.current().values_list("boundary", flat=True)]
-    kept: list[_Row] = []
-    old = STRtree(standing)
-    new = STRtree([row.shape for row in rows])
-    for position, row in enumerate(rows):
-        community = row.code[:12]
-        if community not in communities:
-            _fault(
-                result, row.number, "code", f"没有社区 {community}。", f"There is no community {community}.", row.raw
-            )
-            continue
-        outline = communities[community]
-        if outline is not None and area_m2(shapely.difference(row.shape, outline)) > TOLERANCE_M2:
-            _fault(result, row.number, "geometry", "超出社区范围。", "It leaves its community.", row.raw)
-            continue
-        others = [standing[i] for i in old.query(row.shape)]
-        others += [rows[i].shape for i in new.query(row.shape) if i < position]
-        if any(area_m2(shapely.intersection(row.shape, other)) > TOLERANCE_M2 for other in others):
-            _fault(result, row.number, "geometry", "与其他网格重叠。", "It overlaps another grid.", row.raw)
-            continue
-        kept.append(row)
-    return kept
+def _file_datum(document: dict[str, Any]) -> Datum:
+    crs = document.get("crs")
+    if crs is None:
+        return Datum.CGCS2000
+    properties = crs.get("properties") if isinstance(crs, dict) else None
+    name = str(properties.get("name", "")) if isinstance(properties, dict) else ""
+    datum = _CRS.get(name.rsplit(":", 1)[-1].upper())
+    if datum is None:
+        raise GroundFileError(
+            f"文件坐标系“{name}”未知，请用--datum指明。",
+            f"Coordinate system {name!r} of the file is unknown; name it with --datum.",
+        )
+    return datum
+
+
+def _code(raw: dict[str, Any]) -> str:
+    properties = raw.get("properties")
+    if isinstance(properties, dict):
+        by_name = {str(key).lower(): value for key, value in properties.items()}
+        for name in CODE_FIELDS:
+            value = by_name.get(name.lower())
+            if isinstance(value, str | int) and not isinstance(value, bool):
+                return str(value).strip()
+    return ""
+
+
+def _outline(geometry: Any, datum: Datum) -> Any | Text:
+    """The polygon in CGCS2000 degrees, or why there is none."""
+    if not isinstance(geometry, dict) or geometry.get("type") not in ("Polygon", "MultiPolygon"):
+        return Text("没有多边形图形。", "There is no polygon.")
+    try:
+        outline = shapely.force_2d(shape(geometry))
+    except (ValueError, TypeError, AttributeError, IndexError, KeyError, shapely.errors.ShapelyError):
+        return Text("图形坐标无法读取。", "The coordinates of the shape cannot be read.")
+    if outline.geom_type == "MultiPolygon" and len(outline.geoms) == 1:
+        outline = outline.geoms[0]
+
+    def convert(points: Any) -> Any:
+        return np.round(np.column_stack(to_wgs84(points[:, 0].copy(), points[:, 1].copy(), datum)), 9)
+
+    converted = shapely.transform(outline, convert)
+    if not np.isfinite(shapely.get_coordinates(converted)).all():
+        return Text("坐标超出所述坐标系的范围。", f"A corner is no position in {datum.value}.")
+    return converted
+
+
+def _write_rejects(path: Path, faults: Sequence[RowFault]) -> None:
+    features = [
+        {**fault.raw, "refused": {"row": fault.row, "field": fault.field, **_both(fault.message)}} for fault in faults
+    ]
+    text = json.dumps({"type": "FeatureCollection", "features": features}, ensure_ascii=False, indent=1)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def _both(text: Text) -> dict[str, str]:
+    return {"zh": text.zh, "en": text.en}
+
+
+def _language() -> str:
+    locale = next((v for n in ("LC_ALL", "LC_MESSAGES", "LANG") if (v := os.environ.get(n))), "")
+    return "zh" if locale.startswith("zh") else "en"
 
 
 def main(argv: list[str]) -> int:
-    """``xiuhua ground import FILE``: unit grids from GeoJSON; exit code 1 when rows were refused."""
-    parser = argparse.ArgumentParser(prog="xiuhua ground import", description=main.__doc__)
-    parser.add_argument("file", type=Path)
-    parser.add_argument("--platform", required=True, help="code of the platform whose grids these are")
-    parser.add_argument("--since", type=date.fromisoformat, default=date.today(), help="valid from (YYYY-MM-DD)")  # noqa: DTZ011
-    parser.add_argument("--datum", default="cgcs2000", choices=[d.value for d in coordinates.Datum])
+    """Exit code 0 when everything went in, 1 when rows were refused, 2 when the file cannot be used."""
+    parser = argparse.ArgumentParser(prog="xiuhua ground import", description=__doc__)
+    parser.add_argument("file", nargs="?", type=Path, help="GeoJSON of unit grids; without: the carried ground")
+    parser.add_argument("--datum", type=Datum, choices=list(Datum), help="datum of the file's coordinates")
+    parser.add_argument("--since", type=date.fromisoformat, help="first day of the grids, YYYY-MM-DD (today)")
+    parser.add_argument("--platform", help="code of the platform that owns the grids (that of their county)")
+    parser.add_argument("--simulated", action="store_true", help="mark as simulated; without FILE: make them")
+    parser.add_argument("--dry-run", action="store_true", help="only check the file")
+    parser.add_argument("--rejects", type=Path, help="write refused rows to this file as they came")
+    parser.add_argument("--language", choices=("zh", "en"), default=_language())
     options = parser.parse_args(argv)
+    since = options.since or timezone.localdate()
+    say = _Say(options.language)
+    if options.file is None:
+        if options.dry_run or options.rejects:
+            parser.error("--dry-run and --rejects need a file")
+        return _carried(since, options.simulated, say)
+    platform = None
+    if options.platform:
+        platform = Platform.objects.filter(code=options.platform).first()
+        if platform is None:
+            say(sys.stderr, f"没有平台{options.platform}。", f"There is no platform {options.platform}.")
+            return 2
     try:
-        platform = Platform.objects.get(code=options.platform)
-        document = json.loads(options.file.read_text("utf-8"))
-    except Platform.DoesNotExist:
-        print(f"there is no platform {options.platform!r}", file=sys.stderr)
-        return 1
-    except (OSError, ValueError) as error:
-        print(f"{options.file}: {error}", file=sys.stderr)
-        return 1
-    result = import_grids(document, platform, options.since, options.datum, source=options.file.name)
-    print(f"{result.made} grids imported, {len(result.faults)} rows refused")
-    for fault in result.faults:
-        print(fault, file=sys.stderr)
-    if result.raw:
-        kept = options.file.with_suffix(".refused.geojson")
-        kept.write_text(json.dumps({"type": "FeatureCollection", "features": result.raw}, ensure_ascii=False), "utf-8")
-        print(f"refused rows are kept in {kept} for repair", file=sys.stderr)
-    return 1 if result.faults else 0
+        report = import_grids(
+            options.file,
+            since,
+            datum=options.datum,
+            platform=platform,
+            simulated=options.simulated,
+            dry_run=options.dry_run,
+        )
+    except GroundFileError as error:
+        say(sys.stderr, error.message.zh, error.message.en)
+        return 2
+    for fault in report.faults:
+        zh = f"第{fault.row}行 {fault.code} {fault.field}：{fault.message.zh}"
+        say(sys.stderr, zh, f"row {fault.row} {fault.code} {fault.field}: {fault.message.en}")
+    if options.rejects:
+        _write_rejects(options.rejects, report.faults)
+    refused = len({fault.row for fault in report.faults})
+    say(
+        sys.stdout,
+        f"共{report.total}行：新增{report.added}，替换{report.replaced}，未变{report.unchanged}，退回{refused}。",
+        f"{report.total} rows: {report.added} added, {report.replaced} replaced, "
+        f"{report.unchanged} unchanged, {refused} refused.",
+    )
+    return 1 if refused else 0
+
+
+def _carried(since: date, simulated: bool, say: _Say) -> int:
+    city = import_city(XIANNING)
+    say(
+        sys.stdout,
+        f"平台{city.platforms}个，行政区划{city.divisions}个，其中{city.boundaries}个有边界。",
+        f"{city.platforms} platforms, {city.divisions} divisions, {city.boundaries} of them with a boundary.",
+    )
+    if simulated:
+        count = grid_maker.load(since)
+        say(sys.stdout, f"模拟单元网格{count}个。", f"{count} simulated unit grids.")
+    return 0
+
+
+class _Say:
+    """Print in the language asked for."""
+
+    def __init__(self, language: str) -> None:
+        self._language = language
+
+    def __call__(self, stream: Any, zh: str, en: str) -> None:
+        print(Text(zh, en).in_language(self._language), file=stream)
