@@ -125,13 +125,19 @@ def _system(
     return True
 
 
+def _case(row: Outbox) -> Case:
+    """The case that an effect is about."""
+    assert row.case_id is not None
+    return Case.objects.get(pk=row.case_id)
+
+
 # --- the engine's own effects -----------------------------------------------------------------------------------
 
 
 @outbox("join")
 def join(row: Outbox) -> None:
     """A child has ended: the parent takes the action that the spawn named, or just notes the end."""
-    child = Case.objects.get(pk=row.case_id)
+    child = _case(row)
     assert child.parent_id is not None
     payload = Payload.objects.filter(event_id=int(row.payload["event"])).first()
     action, data, extra = joining(child, payload.body if payload else "")
@@ -180,7 +186,7 @@ def tally_met(row: Outbox) -> None:
 @outbox("share_clock")
 def share_clock(row: Outbox) -> None:
     """The parent's deadline moved: children under the same clock are counted again."""
-    parent = Case.objects.get(pk=row.case_id)
+    parent = _case(row)
     for child in Case.objects.filter(parent_id=parent.pk, open=True):
         if ops := shared_ops(parent, child):
             recount(child, ops, f"{row.key}:{child.pk}", {"parent": parent.number})
@@ -207,7 +213,7 @@ def recount(case: Case, ops: list[list[Any]], key: str, note: dict[str, Any], ve
 @outbox("clock_warning")
 def clock_warning(row: Outbox) -> None:
     """A share of a limit is used up: said once, if it is still true."""
-    case = Case.objects.get(pk=row.case_id)
+    case = _case(row)
     state = clock.from_json(case.clocks).get(row.payload["clock"])
     if not case.open or state is None or not state.running or state.round != row.payload["round"]:
         return
@@ -222,7 +228,7 @@ def clock_warning(row: Outbox) -> None:
 @outbox("clock_expired")
 def clock_expired(row: Outbox) -> None:
     """A limit is used up and the procedure says what follows (deemed receipt)."""
-    case = Case.objects.get(pk=row.case_id)
+    case = _case(row)
     state = clock.from_json(case.clocks).get(row.payload["clock"])
     if not case.open or state is None or not state.running or state.round != row.payload["round"]:
         return
@@ -239,7 +245,7 @@ def notice(row: Outbox) -> None:
 @outbox("recount_case")
 def recount_case(row: Outbox) -> None:
     """One case after a clock order or a new calendar: its clocks are stopped or counted again by an event."""
-    case = Case.objects.get(pk=row.case_id)
+    case = _case(row)
     if case.open:
         recount(case, row.payload["ops"], row.key, row.payload.get("note", {}), row.payload.get("calendar"))
 

@@ -104,7 +104,7 @@ def visible(actor: Actor, cases: QuerySet[Case] | None = None) -> QuerySet[Case]
             tree = organisations.tree().subtree_ids(seat.organisation_id)
             allowed |= Q(responsible_org_id__in=tree) | Q(holder_org_id__in=tree)
             allowed |= Q(pk__in=Party.objects.filter(organisation_id__in=tree).values("case_id"))
-    if actor.has("case.read"):
+    if actor.has("case.read") and actor.user_id is not None:
         allowed |= Q(created_by_id=actor.user_id) | Q(holder_user_id=actor.user_id)
         allowed |= Q(pk__in=Party.objects.filter(user_id=actor.user_id).values("case_id"))
         allowed |= Q(pk__in=Hand.objects.filter(user_id=actor.user_id).values("case_id"))

@@ -131,4 +131,9 @@ def writable_columns() -> tuple[str, ...]:
 
 def attname(column: str) -> str:
     """``responsible_org`` -> ``responsible_org_id``; raises KeyError for what is no column."""
-    return Case._meta.get_field(column).attname if column not in _FIELDS else column
+    if column in _FIELDS:
+        return column
+    for field in _FIELDS.values():
+        if field.name == column:
+            return field.attname
+    raise KeyError(column)

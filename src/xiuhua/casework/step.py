@@ -210,7 +210,7 @@ def _collect(context: Context, change: Change, state: Any, entered: bool) -> Non
     if before is not None and before.collect and before.collect.action == context.action.code:
         change.hands = builtin.mark_hand(context, before.collect)
         if choice := builtin.tally(change.hands, before.collect.tally):
-            change.send("tally", before.collect.then[choice])
+            change.send("tally", before.collect.then["yes" if choice == "yes" else "no"])
     elif entered and state is not None and state.collect:
         change.hands = builtin.hands_of(context.data.get(state.collect.source), context.case.seq + 1)
     elif entered and context.case.hands:

@@ -56,7 +56,7 @@ class Part:
         return [f for f in found if f.column in self.only] if self.only else found
 
     def columns(self) -> list[str]:
-        return [f.column for f in self.fields()]
+        return [str(f.column) for f in self.fields()]
 
 
 _FIXED = ("id", "number", "created_at", "anchored_seq", "platform_id", "parent_id", "relation")
@@ -96,7 +96,7 @@ class Document:
 
 def case_row(case: Case) -> dict[str, Any]:
     """All columns of a case as one row of the document."""
-    return {f.column: getattr(case, f.attname) for f in Case._meta.concrete_fields}
+    return {str(f.column): getattr(case, f.attname) for f in Case._meta.concrete_fields}
 
 
 def outbox_row(

@@ -11,9 +11,8 @@ import shapely
 
 from xiuhua.city import categories, locator
 from xiuhua.city.codes import make_component_code
-from xiuhua.city.models import Component, Organisation
+from xiuhua.city.models import Component, Organisation, Platform
 from xiuhua.city.models import Place as Road
-from xiuhua.city.models import Platform
 from xiuhua.demo.stories import Matter, Place, matters
 
 LOCAL = ZoneInfo("Asia/Shanghai")
