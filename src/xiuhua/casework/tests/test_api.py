@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import itertools
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import rfc8785
 from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
@@ -26,6 +28,7 @@ from xiuhua.city.models import ApiToken, User
 
 ROOT = "/api/v1"
 ALL_SCOPES = ("case.report", "case.read", "case.act", "case.search_phone", "case.reveal", "ground.read", "api.token")
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 PHONE, NAME = "13800138000", "欧阳测试"
 
 
@@ -143,6 +146,24 @@ class TestLoop:
         picture_answer = unit.get(f"/attachments/{photo['sha256']}")
         assert picture_answer["Content-Type"] == "image/jpeg"
         assert b"".join(picture_answer.streaming_content) == picture()
+
+    def test_the_log_can_be_checked_from_outside(self, caller: Caller, city: City, settings: Any) -> None:
+        """With nothing but the answers and the recipe of docs/api.md."""
+        for algorithm in ("sha256", "sm3"):
+            settings.DIGEST = algorithm
+            case = city.handled(position={"lon": 114.3, "lat": 29.8})
+            unit = caller("unit")
+            before = ""
+            for one in unit.get(f"/cases/{case.number}/events").json()["items"]:
+                at = datetime.fromisoformat(one["at"].replace("Z", "+00:00"))
+                line = [
+                    one["version"], one["algorithm"], one["id"], unit.get(f"/cases/{case.number}").json()["id"], one["seq"],
+                    one["action"], one["actor"], (at - EPOCH) // timedelta(microseconds=1), one["from_state"],
+                    one["to_state"], one["batch"], one["payload_digest"], before, one["body"],
+                ]  # fmt: skip
+                before = hashlib.new(one["algorithm"], rfc8785.dumps(line)).hexdigest()
+                assert one["digest"] == before, one["seq"]
+            assert before == unit.get(f"/cases/{case.number}").json()["head_digest"]
 
     def test_names_and_telephones_are_masked_everywhere(self, caller: Caller) -> None:
         operator = caller("operator")
