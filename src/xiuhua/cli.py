@@ -10,7 +10,6 @@ import os
 import sys
 from collections.abc import Callable
 from importlib import import_module
-from importlib.util import find_spec
 
 from xiuhua import demo_env, manifest
 from xiuhua.env import EnvError, env
@@ -29,8 +28,7 @@ _BARE = frozenset({"run", "doctor"})
 
 def commands() -> dict[str, Command]:
     """Words -> command; raises ValueError when two rooms claim the same words."""
-    present = [room for room in ROOMS if find_spec(f"xiuhua.{room}.room")]
-    manifests = [import_module(f"xiuhua.{room}.room").ROOM for room in present]
+    manifests = [import_module(f"xiuhua.{room}.room").ROOM for room in ROOMS]
     faults = manifest.check(manifests)
     found = {command.words: command for command in HOUSE}
     for room in manifests:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
 from xiuhua.env import EnvError, env
-from xiuhua.rooms import ROOMS as ALL_ROOMS
+from xiuhua.rooms import ROOMS
 
 try:
     ENV = env()
@@ -16,9 +15,6 @@ except EnvError as error:
     raise ImproperlyConfigured(f"the environment cannot be used:\n{error}") from None
 
 HERE = Path(__file__).resolve().parent
-
-# While the house is being built: rooms whose manifest is written.
-ROOMS = tuple(room for room in ALL_ROOMS if find_spec(f"xiuhua.{room}.room"))
 
 SECRET_KEY = ENV.secret_key
 DEBUG = ENV.debug
@@ -31,10 +27,10 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
-    *(f"xiuhua.{room}" for room in ALL_ROOMS),
+    *(f"xiuhua.{room}" for room in ROOMS),
 ]
 
-_MIDDLEWARE = [
+MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "xiuhua.ui.middleware.ContentPolicyMiddleware",
@@ -47,7 +43,6 @@ _MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
-MIDDLEWARE = [name for name in _MIDDLEWARE if not name.startswith("xiuhua.") or find_spec(name.rsplit(".", 1)[0])]
 
 ROOT_URLCONF = "xiuhua.urls"
 WSGI_APPLICATION = "xiuhua.wsgi.application"
@@ -61,7 +56,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.template.context_processors.i18n",
                 "django.contrib.messages.context_processors.messages",
-                *(["xiuhua.ui.context.shell"] if find_spec("xiuhua.ui.context") else []),
+                "xiuhua.ui.context.shell",
             ],
         },
     }
@@ -85,7 +80,7 @@ LOGOUT_REDIRECT_URL = "login"
 
 LANGUAGE_CODE = "zh-hans"
 LANGUAGES = [("zh-hans", "简体中文"), ("en", "English")]
-LOCALE_PATHS = [HERE / room / "locale" for room in ALL_ROOMS]
+LOCALE_PATHS = [HERE / room / "locale" for room in ROOMS]
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "Asia/Shanghai"

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
-from django.conf import settings
 from django.urls import URLPattern, URLResolver, include, path
 
 from xiuhua import api_base, manifest
@@ -32,12 +29,4 @@ def build(rooms: tuple[Manifest, ...]) -> list[URLPattern | URLResolver]:
     return [path(API_ROOT, build_api(rooms).urls), path(f"{API_ROOT}<path:path>", api_base.unknown), *patterns]
 
 
-def _present() -> tuple[Manifest, ...]:
-    if all(find_spec(f"xiuhua.{room}.room") for room in settings.ROOMS):
-        return manifest.rooms()
-    return tuple(
-        manifest.load(f"xiuhua.{room}.room:ROOM") for room in settings.ROOMS if find_spec(f"xiuhua.{room}.room")
-    )
-
-
-urlpatterns = build(_present())
+urlpatterns = build(manifest.rooms())
