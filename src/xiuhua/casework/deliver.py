@@ -207,6 +207,8 @@ def shared_ops(parent: Case, child: Case) -> list[list[Any]]:
 def recount(case: Case, ops: list[list[Any]], key: str, note: dict[str, Any], version: int | None = None) -> bool:
     """Append a recount event: new clock operations and the deadlines that follow."""
     calendar = calendar_for(case.platform_id, version)
+    if version is not None and calendar.version < version:
+        raise RuntimeError(f"calendar version {version} is not in memory yet")
     return _system(case, "recount", key, extra=Extra(ops=ops, note=note, calendar=calendar), seq=case.seq)
 
 

@@ -6,19 +6,25 @@ whom anything changes, which the sweep would find again if that were lost.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
+from django.utils import timezone
 
 from xiuhua.casework import clock, clock_count, library, moments, write
 from xiuhua.casework.models import Case, Outbox
 from xiuhua.casework.registry import outbox
 from xiuhua.city.calendar import WorkCalendar, calendar_for, on_calendar_change
-from xiuhua.city.models import Platform
+from xiuhua.city.models import CalendarNotice, Platform
 
 KIND = "recount_calendar"
 BATCH = 500
+
+
+class CalendarNotSeen(RuntimeError):
+    """The notice is in the database, and the calendar in memory is still the one before; a second later it is not."""
 
 
 def calendar_changed(platform_id: int | None, version: int) -> None:
@@ -34,7 +40,16 @@ if calendar_changed not in on_calendar_change:
 @outbox(KIND)
 def look_through(row: Outbox) -> None:
     """Queue a recount for every open case whose deadlines or marks differ on the new calendar."""
-    spread(row.payload["platform"], row.payload["version"])
+    platform_id, version = row.payload["platform"], row.payload["version"]
+    if calendar_for(platform_id).version < version:
+        raise CalendarNotSeen(f"this process does not have calendar version {version} in memory yet")
+    spread(platform_id, version)
+
+
+def repair() -> int:
+    """For the sweep: cases that a process with the old calendar in memory counted after the look through."""
+    lately = CalendarNotice.objects.filter(loaded_at__gte=timezone.now() - timedelta(hours=1)).order_by("-pk").first()
+    return spread(lately.platform_id, lately.pk) if lately is not None else 0
 
 
 def spread(platform_id: int | None, version: int) -> int:
@@ -47,7 +62,7 @@ def spread(platform_id: int | None, version: int) -> int:
     for case in cases.order_by("pk").iterator(chunk_size=BATCH):
         after = calendar_for(case.platform_id)
         if after.version >= version and moves(case, calendar_for(case.platform_id, case.calendar_version), after):
-            about = {"ops": [["recount", after.version]], "note": {"calendar": after.version}}
+            about = {"ops": [["recount", after.version]], "note": {"calendar": after.version}, "calendar": after.version}
             key = f"calendar:{version}:{case.pk}:{case.seq}"
             batch.append(Outbox(**write.outbox_row(key, "recount_case", moments.now(), case.pk, about)))
         if len(batch) >= BATCH:

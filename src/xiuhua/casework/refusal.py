@@ -44,4 +44,5 @@ class Refused(Exception):
     detail: dict[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        return f"{self.refusal.code}: {self.refusal.message}"
+        missing = "".join(f" {m.field}: {m.message}" for m in self.refusal.missing)
+        return f"{self.refusal.code}: {self.refusal.message}{missing}"

@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from django.db.models import Exists, OuterRef
 
-from xiuhua.casework import anchors, clock, clock_orders, files, library, moments, step, undo
+from xiuhua.casework import anchors, clock, clock_orders, files, library, moments, recount, step, undo
 from xiuhua.casework.models import Case, Idempotency, Outbox
 from xiuhua.city.calendar import calendar_for
 
@@ -27,13 +27,14 @@ class Swept:
     timers: int = 0
     leases: int = 0
     orders: int = 0
+    calendars: int = 0
     old_rows: int = 0
     old_files: int = 0
 
     def __str__(self) -> str:
         return (
             f"{self.timers} lost timers made again, {self.leases} leases freed, {self.orders} cases brought under clock "
-            f"orders, {self.old_rows} old rows and {self.old_files} forgotten files removed"
+            f"orders, {self.calendars} counted on a new calendar, {self.old_rows} old rows and {self.old_files} forgotten files removed"
         )
 
     def __bool__(self) -> bool:
@@ -41,9 +42,10 @@ class Swept:
 
 
 def sweep() -> Swept:
-    """1. effects held by an undo that died; 2. leases of workers that died; 3. lost timers; 4. clock orders that did
-    not reach a case; 5. the hour's anchor; 6. old rows and forgotten files."""
+    """1. effects held by an undo that died; 2. leases of workers that died; 3. lost timers; 4. notices and clock orders
+    that did not reach a case; 5. the hour's anchor; 6. old rows and forgotten files."""
     swept = Swept(leases=undo.settle_held() + free_leases(), timers=find_lost_timers())
+    swept.calendars = recount.repair()
     swept.orders = sum(clock_orders.spread(order) for order in clock_orders.to_repair())
     anchors.schedule()
     swept.old_rows = forget_old()

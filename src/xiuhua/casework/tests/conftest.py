@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import pytest
 
 from xiuhua.casework import deliver, engine, library, moments
 from xiuhua.casework.models import Case
-from xiuhua.casework.procedures import load, package_sources
+from xiuhua.casework.procedures import Library, load, package_sources
 from xiuhua.city import memory
 from xiuhua.city.access import Actor, actor_for
 from xiuhua.city.models import Appointment, Organisation, Platform, Post, User
@@ -121,6 +122,11 @@ POSTS = {
 }
 
 
+@cache
+def _procedures() -> Library:
+    return load(package_sources(["xiuhua.casework.tests.procedures"]), library.known())
+
+
 def build_city() -> City:
     """Make the rows; for tests and benches."""
     platform = Platform.objects.create(code="421200", name="测试市", name_en="Test city", level="city", adcode="421200")
@@ -135,7 +141,7 @@ def build_city() -> City:
         post = Post.objects.create(code=name, name=name, role=role, platform=platform, organisation=organisation)
         Appointment.objects.create(user=user, post=post, since=date(2020, 1, 1))
         city.actors[name] = actor_for(user)
-    library.publish(load(package_sources(["xiuhua.casework.tests.procedures"]), library.known()))
+    library.publish(_procedures())
     forget()
     return city
 
