@@ -88,3 +88,8 @@ def current(code: str, platform: Platform) -> tuple[int, Procedure]:
     active = _table.get()
     pk = active.get((code, f"{platform.centre_model}_centre")) or active[code, ""]
     return pk, version(pk)
+
+
+def active() -> list[int]:
+    """Stored versions in force, base versions before variants."""
+    return [pk for (_code, _variant), pk in sorted(_table.get().items(), key=lambda item: item[0][1])]

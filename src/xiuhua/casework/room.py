@@ -1,11 +1,20 @@
 """The engine's room: procedures, cases, events, the clock, the outbox."""
 
-from xiuhua.manifest import Api, Command, Manifest, Text
+from xiuhua.manifest import Api, Command, Manifest, NavItem, Text
 
 ROOM = Manifest(
     code="casework",
     title=Text("案件引擎", "Casework"),
     icon="timeline-event",
+    urls="xiuhua.casework.urls",
+    nav=(
+        NavItem(Text("待办", "Waiting for me"), "home", "desk", "inbox", "case.read", 1),
+        NavItem(Text("上报", "Report"), "report", "desk", "plus", "case.report", 2),
+        NavItem(Text("案件", "Cases"), "cases", "command", "list-details", "case.read", 10),
+        NavItem(Text("案件地图", "Map"), "map", "command", "map", "case.read", 11),
+        NavItem(Text("办理流程", "Procedures"), "procedures", "settings", "sitemap", "case.read", 20),
+        NavItem(Text("发件箱", "Outbox"), "outbox", "settings", "send", "outbox.manage", 30),
+    ),
     api=(
         Api("/cases", "xiuhua.casework.api:cases"),
         Api("/attachments", "xiuhua.casework.api:attachments"),

@@ -7,5 +7,5 @@ ROOM = Manifest(
     title=Text("指挥", "Command"),
     icon="broadcast",
     procedures=("xiuhua.command.procedures",),
-    imports=("xiuhua.command.guards",),
+    imports=("xiuhua.command.guards", "xiuhua.command.explain"),
 )

@@ -1,0 +1,144 @@
+"""The list of cases with filters that an index serves, and the same filters on the map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from typing import Any
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.dateparse import parse_date
+from django.utils.translation import gettext as _
+
+from xiuhua.casework import library, moments, paging, permits, search
+from xiuhua.casework.models import Case
+from xiuhua.casework.pages import present
+from xiuhua.city import organisations
+from xiuhua.city.access import Actor, requires
+from xiuhua.city.models import Platform
+from xiuhua.ui.parts import Tag
+
+LOCAL = ZoneInfo("Asia/Shanghai")
+
+
+@dataclass
+class Filter:
+    """One filter in force: its name in the address, what it says, what it does."""
+
+    name: str
+    value: str
+    label: str
+    part: Q
+
+
+def filters(request: HttpRequest) -> list[Filter]:
+    """The filters of an address; what cannot be read is left out."""
+    found: list[Filter] = []
+    get = request.GET.get
+
+    def add(name: str, label: str, part: Q) -> None:
+        found.append(Filter(name, get(name, ""), label, part))
+
+    if get("open") in ("1", "0"):
+        add("open", _("Open") if get("open") == "1" else _("Ended"), Q(open=get("open") == "1"))
+    if state := get("state", ""):
+        add("state", str(_states().get(state, state)), Q(state=state))
+    if get("overdue") == "1":
+        add("overdue", _("Overdue"), Q(open=True, due_at__lt=moments.now()))
+    if (urgency := get("urgency", "")) in present.URGENCIES:
+        add("urgency", str(present.URGENCIES[urgency]), Q(urgency=urgency))
+    if (unit := get("unit", "")).isdigit() and int(unit) in organisations.tree().by_id:
+        tree = organisations.tree()
+        add("unit", str(tree.by_id[int(unit)].name), Q(responsible_org_id__in=tree.subtree_ids(int(unit))))
+    if platform := get("platform", ""):
+        row = Platform.objects.filter(code=platform).first()
+        if row is not None:
+            add("platform", row.title(request.LANGUAGE_CODE), Q(platform_id=row.pk))
+    if grid := get("grid", ""):
+        add("grid", _("Grid %(code)s") % {"code": grid}, Q(grid=grid))
+    for name, label, way in (("from", _("from %(day)s"), "gte"), ("to", _("until %(day)s"), "lt")):
+        try:
+            day = parse_date(get(name, ""))
+        except ValueError:
+            day = None
+        if day is not None:
+            start = datetime.combine(day, time(), LOCAL) + timedelta(days=1 if name == "to" else 0)
+            add(name, label % {"day": day.isoformat()}, Q(**{f"reported_at__{way}": start}))
+    return found
+
+
+def _states() -> dict[str, Any]:
+    """States of the procedures in force, by code."""
+    found: dict[str, Any] = {}
+    for pk in library.active():
+        for code, state in library.version(pk).states.items():
+            found.setdefault(code, state.title)
+    return found
+
+
+def chosen(actor: Actor, request: HttpRequest) -> tuple[QuerySet[Case], list[Filter], str]:
+    """Cases that the actor may see under the filters and the search words of an address."""
+    active = filters(request)
+    words = search.clean(request.GET.get("q", ""))
+    cases = search.search(actor, words).cases if words else permits.visible(actor)
+    if request.GET.get("tasks") != "1" and not words:
+        cases = cases.filter(parent__isnull=True)
+    for one in active:
+        cases = cases.filter(one.part)
+    return cases, active, words
+
+
+def tags(request: HttpRequest, active: list[Filter]) -> list[Tag]:
+    """Filters in force, removable; and a few that are often wanted."""
+
+    def without(name: str) -> str:
+        left = {k: v for k, v in request.GET.items() if k not in (name, "after")}
+        return f"?{urlencode(left)}"
+
+    def with_(name: str, value: str) -> str:
+        return f"?{urlencode({**{k: v for k, v in request.GET.items() if k != 'after'}, name: value})}"
+
+    found = [Tag(one.label, active=True, remove_url=without(one.name)) for one in active]
+    have = {one.name for one in active}
+    wanted = (("open", "1", _("Open")), ("overdue", "1", _("Overdue")), ("urgency", "urgent", _("Urgent")))
+    found += [Tag(label, with_(name, value)) for name, value, label in wanted if name not in have]
+    return found
+
+
+@requires("case.read")
+def case_list(request: HttpRequest) -> HttpResponse:
+    """Cases under filters, by a sort that has an index, paged by key."""
+    actor = request.actor  # type: ignore[attr-defined]
+    cases, active, words = chosen(actor, request)
+    sort = paging.CASE_SORTS.get(request.GET.get("sort", ""), paging.CASE_SORTS["newest"])
+    about = {k: v for k, v in request.GET.items() if k != "after"}
+    try:
+        page = paging.page(cases, sort, filters=about, cursor=request.GET.get("after", ""))
+    except paging.CursorRefused:
+        page = paging.page(cases, sort, filters=about)
+    query = urlencode({k: v for k, v in about.items() if k != "sort"})
+    return render(
+        request,
+        "casework/case_list.html",
+        {
+            "rows": present.rows(page.rows),
+            "tags": tags(request, active),
+            "clear_url": reverse("cases") if active or words else "",
+            "words": words,
+            "sorts": [(s, s.code == sort.code) for s in paging.CASE_SORTS.values() if s.code != "changes"],
+            "states": sorted(_states().items(), key=lambda item: str(item[1])),
+            "state": request.GET.get("state", ""),
+            "platforms": Platform.objects.order_by("level", "code"),
+            "get": request.GET,
+            "total": paging.count(cases),
+            "next_url": f"?{urlencode({**about, 'after': page.next})}" if page.next else "",
+            "first_url": f"?{urlencode(about)}" if request.GET.get("after") else "",
+            "map_url": f"{reverse('map')}?{query}",
+            "as_of": moments.now(),
+        },
+    )

@@ -1,0 +1,125 @@
+"""Cases as pages show them: titles in the reader's language, remaining time in words. No query per row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.urls import reverse
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+
+from xiuhua.casework import builtin, clock, library, moments
+from xiuhua.casework.models import Case
+from xiuhua.casework.procedures import Procedure
+from xiuhua.casework.words import clock_words
+from xiuhua.city import categories, organisations, roles
+from xiuhua.city.access import Actor
+from xiuhua.city.calendar import calendar_for
+from xiuhua.manifest import Text
+from xiuhua.ui.parts import Badge
+
+URGENCIES = {
+    "ordinary": Text("一般", "Ordinary"),
+    "urgent": Text("紧急", "Urgent"),
+    "very_urgent": Text("特急", "Very urgent"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CaseRow:
+    """One line of a list."""
+
+    case: Case
+    url: str
+    title: str
+    state: Text
+    procedure: Text
+    time: Any
+    place: str
+    unit: str
+    urgency: Badge | None
+
+
+def title_of(case: Case) -> str:
+    """The case's title; in English its class, because titles are written in Chinese."""
+    if (get_language() or "").startswith("en"):
+        row = categories.catalogue().by_id.get(case.category_id or 0)
+        if row is not None:
+            return str(row.title)
+    return case.title or str(library.version(case.procedure_id).title)
+
+
+def unit_name(pk: int | None) -> str:
+    """Name of an organisation, '' for none."""
+    found = organisations.tree().by_id.get(pk or 0)
+    return str(found.name) if found else ""
+
+
+def role_title(code: str) -> str:
+    found = roles.role(code)
+    return str(found.title) if found else code
+
+
+def time_of(case: Case, rules: Procedure) -> Any:
+    """Words for the clock that presses now; None when nothing runs."""
+    clocks = clock.from_json(case.clocks)
+    name = case.due_clock
+    if not name and case.open:
+        name = next((n for n, c in clocks.items() if c.finished is None and c.paused), "")
+    if not case.open:
+        name = next((n for n, r in rules.clocks.items() if r.main and n in clocks), "")
+    if name not in clocks:
+        return None
+    reasons = {code: str(state.title) for code, state in rules.states.items()}
+    return clock_words(clocks[name], calendar_for(case.platform_id), moments.to_us(moments.now()), reasons=reasons)
+
+
+def urgency_badge(case: Case) -> Badge | None:
+    if case.urgency in ("", "ordinary"):
+        return None
+    tone = "over" if case.urgency == "very_urgent" else "soon"
+    return Badge(URGENCIES[case.urgency], tone, "urgent")
+
+
+def case_url(case: Case) -> str:
+    return reverse("case", args=[case.number])
+
+
+def rows(cases: Iterable[Case]) -> list[CaseRow]:
+    """Lines of a list; everything beside the case comes from memory."""
+    found = []
+    for case in cases:
+        rules = library.version(case.procedure_id)
+        found.append(
+            CaseRow(
+                case,
+                case_url(case),
+                title_of(case),
+                builtin.state_title(rules, case.state),
+                rules.title,
+                time_of(case, rules),
+                case.address,
+                unit_name(case.holder_org_id or case.responsible_org_id),
+                urgency_badge(case),
+            )
+        )
+    return found
+
+
+def holder_words(case: Case, rules: Procedure, names: dict[int, str]) -> str:
+    """Who has the case: a person, else a role and its unit, else its tasks."""
+    if not case.open:
+        return _("nobody: the case has ended")
+    if case.holder_user_id is not None:
+        return names.get(case.holder_user_id, "") or _("a person")
+    if case.holder_role:
+        parts = [role_title(case.holder_role), unit_name(case.holder_org_id)]
+        return " · ".join(part for part in parts if part)
+    return _("its open tasks")
+
+
+def platform_of(actor: Actor) -> int | None:
+    """The platform that an actor's first seat stands on."""
+    return actor.seats[0].platform_id if actor.seats else actor.platform_id

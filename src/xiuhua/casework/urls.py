@@ -1,0 +1,41 @@
+"""Addresses of the engine's pages."""
+
+from django.urls import path, re_path
+
+from xiuhua.casework.pages import (
+    act,
+    case_list,
+    case_page,
+    deadline,
+    inbox,
+    layers,
+    lookups,
+    outbox,
+    personal,
+    procedures,
+    report,
+    uploads,
+)
+
+urlpatterns = [
+    path("", inbox.inbox, name="home"),
+    path("cases/", case_list.case_list, name="cases"),
+    path("search/", case_list.case_list, name="search"),
+    path("map/", layers.map_page, name="map"),
+    path("report/", report.choose, name="report"),
+    path("report/<slug:procedure>/<slug:action>/", report.report, name="report-as"),
+    path("cases/<str:number>/", case_page.case_page, name="case"),
+    path("cases/<str:number>/why/", deadline.why_page, name="case-why"),
+    path("cases/<str:number>/do/<slug:action>/", act.act, name="case-act"),
+    path("cases/<str:number>/personal/<slug:field>/", personal.show, name="case-reveal"),
+    path("procedures/", procedures.procedure_list, name="procedures"),
+    path("procedures/<slug:code>/", procedures.procedure, name="procedure"),
+    path("outbox/", outbox.outbox, name="outbox"),
+    path("outbox/<int:pk>/retry/", outbox.retry, name="outbox-retry"),
+    path("lookup/<slug:kind>/", lookups.lookup, name="lookup"),
+    path("place/", lookups.place, name="place"),
+    path("layers/<slug:name>.geojson", layers.layer, name="layer"),
+    path("uploads/", uploads.upload, name="upload"),
+    re_path(r"^files/(?P<sha256>[0-9a-f]{64})$", uploads.file, name="file"),
+    re_path(r"^files/(?P<sha256>[0-9a-f]{64})/(?P<size>\d{3,4})$", uploads.sized, name="thumbnail"),
+]
