@@ -176,7 +176,7 @@ def _nested(rows: list[GridRow], report: ImportReport) -> list[GridRow]:
     """Rows inside their community, or touching their county where the community has no shape."""
     codes = {row.code[:12] for row in rows} | {row.code[:6] for row in rows}
     found = Division.objects.filter(code__in=codes, boundary__isnull=False).values_list("code", "boundary")
-    shapes = {code: shapely.from_wkb(bytes(wkb)) for code, wkb in found}
+    shapes = {code: shapely.from_wkb(bytes(wkb)) for code, wkb in found if wkb}
     shapely.prepare(list(shapes.values()))
     good = []
     for row in rows:

@@ -33,7 +33,7 @@ Job = Callable[[], None]
 #: Seconds between two looks at the version row.
 CHECK_SECONDS = 1.0
 
-_tables: WeakSet[Table] = WeakSet()  # type: ignore[type-arg]
+_tables: WeakSet[Table] = WeakSet()
 _local = threading.local()
 
 
