@@ -232,32 +232,32 @@ class FormView:
 
 
 def question(
-    source: FieldLike,
+    asked: FieldLike,
     value: Any = None,
     errors: Iterable[str] = (),
     options: Iterable[Option] | None = None,
     **more: Any,
 ) -> Question:
     """A `Question` from a procedure's field; ``options`` only for what the field does not list itself."""
-    if source.type not in CONTROLS:
-        raise ValueError(f"no control draws a field of type {source.type!r}")
+    if asked.type not in CONTROLS:
+        raise ValueError(f"no control draws a field of type {asked.type!r}")
     choices = (
-        tuple(Option(c.code, c.title) for c in getattr(source, "choices", ())) if options is None else tuple(options)
+        tuple(Option(c.code, c.title) for c in getattr(asked, "choices", ())) if options is None else tuple(options)
     )
-    default = getattr(source, "default", None)
+    default = getattr(asked, "default", None)
     return Question(
-        name=source.name,
-        type=source.type,
-        title=source.title,
-        required=bool(getattr(source, "required", False)),
-        help=getattr(source, "help", None) or "",
+        name=asked.name,
+        type=asked.type,
+        title=asked.title,
+        required=bool(getattr(asked, "required", False)),
+        help=getattr(asked, "help", None) or "",
         value=default if value is None else value,
         errors=tuple(errors),
         options=choices,
-        min=getattr(source, "min", None),
-        max=getattr(source, "max", None),
-        stage=getattr(source, "stage", ""),
-        phrases=tuple(getattr(source, "phrases", ())),
-        personal=bool(getattr(source, "is_personal", False)),
+        min=getattr(asked, "min", None),
+        max=getattr(asked, "max", None),
+        stage=getattr(asked, "stage", ""),
+        phrases=tuple(getattr(asked, "phrases", ())),
+        personal=bool(getattr(asked, "is_personal", False)),
         **more,
     )
