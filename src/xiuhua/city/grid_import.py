@@ -19,7 +19,7 @@ from shapely import STRtree
 
 from xiuhua.city import memory
 from xiuhua.city.codes import CodeError, grid_code
-from xiuhua.city.coordinates import Datum, from_wgs84
+from xiuhua.city.coordinates import Datum, from_wgs84, in_china
 from xiuhua.city.locator import TABLE_NAME
 from xiuhua.city.models import Division, Platform, ResponsibilityGrid, UnitGrid
 from xiuhua.manifest import Text
@@ -161,8 +161,9 @@ def _codes_and_shapes(rows: Iterable[GridRow], platforms: _Platforms, report: Im
 def _shape_fault(shape: Any) -> Text | None:
     if shape.geom_type != "Polygon" or shape.is_empty:
         return Text(f"应为单个多边形，实为{shape.geom_type}。", f"One polygon is expected, not {shape.geom_type}.")
-    if not np.isfinite(shapely.get_coordinates(shape)).all():
-        return Text("坐标不是有效的位置。", "A corner is no position.")
+    corners = shapely.get_coordinates(shape)
+    if not np.all(in_china(corners[:, 0], corners[:, 1])):
+        return Text("图形超出国境范围。", "A corner lies outside the country.")
     if not shape.is_valid:
         reason = shapely.is_valid_reason(shape)
         return Text(f"图形无效：{reason}。", f"The shape is not valid: {reason}.")

@@ -62,16 +62,16 @@ class Area(_Model):
     rows: int = Field(gt=0, le=60)
     rounded: bool = False
     bend_m: float = 0.0
-    column_cuts: list[int]
-    row_cuts: list[list[int]]
-    communities: list[list[str]]
-    roads: list[Road]
-    places: list[Named]
+    column_cuts: tuple[int, ...]
+    row_cuts: tuple[tuple[int, ...], ...]
+    communities: tuple[tuple[str, ...], ...]
+    roads: tuple[Road, ...]
+    places: tuple[Named, ...]
 
 
 class Recipe(_Model):
     source: Named
-    areas: list[Area]
+    areas: tuple[Area, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,13 +128,11 @@ def _outline(geometry: Any, datum: Datum) -> Any | Text:
     if outline.geom_type == "MultiPolygon" and len(outline.geoms) == 1:
         outline = outline.geoms[0]
 
-    def convert(points: Any) -> Any:
-        return np.round(np.column_stack(to_wgs84(points[:, 0].copy(), points[:, 1].copy(), datum)), 9)
-
-    converted = shapely.transform(outline, convert)
-    if not np.isfinite(shapely.get_coordinates(converted)).all():
+    points = shapely.get_coordinates(outline)
+    lons, lats = to_wgs84(points[:, 0].copy(), points[:, 1].copy(), datum)
+    if not (np.isfinite(lons) & np.isfinite(lats)).all():
         return Text("坐标超出所述坐标系的范围。", f"A corner is no position in {datum.value}.")
-    return converted
+    return shapely.set_coordinates(outline, np.round(np.column_stack([lons, lats]), 9))
 
 
 def _write_rejects(path: Path, faults: Sequence[RowFault]) -> None:

@@ -37,9 +37,9 @@ def at(column: float, row: float) -> tuple[float, float]:
 
 
 @pytest.fixture
-def town(db):
+def town(db, small_city):
     """Two communities of 2 x 4 unit grids each, numbered from the south on purpose; one patrol in the first."""
-    division_import.import_city()
+    division_import.import_city(small_city)
     city = Platform.objects.get(code="421200")
     rows = []
     for side, community in enumerate(COMMUNITIES):
