@@ -287,24 +287,26 @@ def _give_ports(routes: list[_Route]) -> None:
     """Offsets of ports from the middle of their side. Straight lines keep the middle; leaving and arriving ports at
     facing sides get different offsets, so that no two arrows share a line in a gutter."""
     sides: dict[tuple[str, str], list[_Route]] = defaultdict(list)
+    gaps: dict[tuple[int, int], list[_Route]] = defaultdict(list)
     for route in routes:
         for port in (route.start, route.end):
             if port is not None:
                 sides[port.box.state, port.side].append(route)
+        if route.kind in ("down", "up") and route.start is not None:
+            gaps[route.end.box.column, min(route.start.box.row, route.end.box.row)].append(route)
+    for gap in gaps.values():  # between two boxes of a column: down on the left, up on the right
+        for route in gap:
+            assert route.start is not None
+            shift = 0 if len(gap) == 1 else -PORT if route.kind == "down" else PORT
+            route.start.offset = route.end.offset = shift
     for (state, side), found in sides.items():
-        if side in "TB":
-            _ports_above_or_below(state, side, found)
-        else:
+        if side in "LR":
             _ports_beside(state, side, found)
-
-
-def _ports_above_or_below(state: str, side: str, routes: list[_Route]) -> None:
-    """Down on the left, up on the right, what comes from nowhere outside of both."""
-    spread = 16 if len(routes) > 1 else 0
-    places = {"down": -spread // 2, "up": spread // 2, "start": -3 * spread // 2, "wide": 3 * spread // 2}
-    for route in routes:
-        port = route.start if route.start and (route.start.box.state, route.start.side) == (state, side) else route.end
-        port.offset = places[route.kind]
+            continue
+        loose = [route for route in found if route.kind in ("start", "wide")]  # they keep clear of the others
+        for number, route in enumerate(loose):
+            least = 0 if len(found) == len(loose) else 3 * PORT
+            route.end.offset = least + 2 * PORT * number
 
 
 def _ports_beside(state: str, side: str, routes: list[_Route]) -> None:
@@ -329,13 +331,15 @@ def _ports_beside(state: str, side: str, routes: list[_Route]) -> None:
 
 
 def _spots(count: int, taken: bool, side: str) -> list[int]:
-    """Offsets around the middle, in rising order; right sides are shifted by half a port against left sides. More
-    ports than fit share the outermost place."""
-    shift = PORT // 2 if side == "R" else 0
-    room = [offset + shift for offset in range(-3 * PORT, 3 * PORT + 1, PORT) if abs(offset + shift) <= 22]
-    if side == "L" or taken:
-        least = PORT if taken else 1  # the middle is for straight lines
-        room = [offset for offset in room if abs(offset) >= least]
+    """Offsets around the middle, in rising order: even ones on the left, odd ones on the right, so that arrows of two
+    boxes that face each other never meet. They come closer together when there are many."""
+    room: list[int] = []
+    for step in (PORT, 6, 4, 2):
+        shift = 0 if side == "L" else step // 2 | 1
+        least = 6 if taken else 1 if side == "L" else 0  # the middle is for straight lines
+        room = [k * step + shift for k in range(-12, 13) if least <= abs(k * step + shift) <= 22]
+        if len(room) >= count:
+            break
     chosen = sorted(sorted(room, key=abs)[:count])
     return chosen + [room[-1]] * (count - len(chosen))
 

@@ -68,9 +68,7 @@ class ProceduresBroken(Exception):
     """Nothing was loaded; `faults` lists everything that is wrong, by file and line."""
 
     def __init__(self, faults: Iterable[ProcedureFault]) -> None:
-        self.faults = tuple(
-            sorted(set(faults), key=lambda f: (f.file, f.line, f.column, f.field, f.message.en))
-        )
+        self.faults = tuple(sorted(set(faults), key=lambda f: (f.file, f.line, f.column, f.field, f.message.en)))
         super().__init__("\n".join(str(fault) for fault in self.faults))
 
 
@@ -223,18 +221,14 @@ def shape(source: Source) -> tuple[Draft, list[ProcedureFault]]:
         except ValidationError:
             return None
 
-    draft.head = validate(
-        Head, {k: v for k, v in data.items() if k not in (*SECTIONS, "override", "for")}, ()
-    )
+    draft.head = validate(Head, {k: v for k, v in data.items() if k not in (*SECTIONS, "override", "for")}, ())
     for section, kind in _PARTS.items():
         content = data.get(section)
         if content is None and section == "clocks":
             continue
-        if not isinstance(content, Mapping) or not content:
+        if not isinstance(content, Mapping) or (not content and section != "clocks"):
             faults.append(
-                source.fault(
-                    (section,), f"“{section}”应为非空的键值对", f"{section!r} must be a mapping, not empty"
-                )
+                source.fault((section,), f"“{section}”应为非空的键值对", f"{section!r} must be a mapping, not empty")
             )
             continue
         parts = getattr(draft, section)
@@ -248,9 +242,7 @@ def shape(source: Source) -> tuple[Draft, list[ProcedureFault]]:
                 continue
             part = validate(kind, {**value, "code": code}, path)
             if not _CODE.fullmatch(code):
-                faults.append(
-                    source.fault(path, "代码应为小写字母、数字和下划线", "a code has only a-z, 0-9 and _")
-                )
+                faults.append(source.fault(path, "代码应为小写字母、数字和下划线", "a code has only a-z, 0-9 and _"))
             elif part is not None:
                 parts[code] = part
     draft.whole = not faults
@@ -292,9 +284,7 @@ def origin_states(action: Action, states: Mapping[str, State]) -> tuple[str, ...
         code
         for code, state in states.items()
         if code not in origin.without
-        and (
-            code in origin.states or (not state.final and (origin.everywhere or state.stage in origin.stages))
-        )
+        and (code in origin.states or (not state.final and (origin.everywhere or state.stage in origin.stages)))
     )
 
 
@@ -380,9 +370,7 @@ def package_sources(packages: Sequence[str]) -> list[SourceFile]:
         folder = resources.files(package)
         for entry in sorted(folder.iterdir(), key=lambda item: item.name):
             if entry.name.endswith((".yaml", ".yml")):
-                found.append(
-                    SourceFile(f"{package.replace('.', '/')}/{entry.name}", entry.read_text("utf-8"))
-                )
+                found.append(SourceFile(f"{package.replace('.', '/')}/{entry.name}", entry.read_text("utf-8")))
     return found
 
 
