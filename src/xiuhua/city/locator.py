@@ -82,6 +82,9 @@ class Layer:
         self.index: dict[str, int] = {code: place for place, code in enumerate(self.codes)}
         self.shapes: Any = shapely.from_wkb([wkb for _, wkb in ordered])
         self.tree = STRtree(self.shapes)
+        shapely.prepare(self.shapes)
+        # The index of a prepared shape is made by its first use: make it here, before threads share it.
+        shapely.intersects(self.shapes, shapely.point_on_surface(self.shapes))
         #: Indexed by what `find` returns: -1, nothing, is the last entry.
         self.lookup: Codes = np.array([*self.codes, ""], dtype=np.str_)
 
@@ -90,9 +93,11 @@ class Layer:
 
     def find(self, points: Any) -> Indexes:
         """Index of the lowest feature that each point lies in or on; -1 for none."""
-        which, feature = self.tree.query(points, predicate="intersects")
+        # The tree compares boxes only; its own predicate would prepare the points instead of the shapes.
+        which, feature = self.tree.query(points)
+        hit = shapely.intersects(self.shapes[feature], points[which])
         lowest = np.full(len(points), len(self), dtype=np.intp)
-        np.minimum.at(lowest, which, feature)
+        np.minimum.at(lowest, which[hit], feature[hit])
         lowest[lowest == len(self)] = -1
         return lowest
 
@@ -146,13 +151,14 @@ class Ground:
         points = shapely.points(np.where(bad, 1e9, xs), np.where(bad, 1e9, ys))
         grid_at = self.grids.find(points)
         community_at = self.communities.find(points)
-        in_city = self.cities.find(points) >= 0
         community = self._or_prefix(self.communities.lookup[community_at], grid_at, "community")
         street = self._or_prefix(self.sub_districts.lookup[self.sub_districts.find(points)], grid_at, "street")
         county = self._or_prefix(self.counties.lookup[self.counties.find(points)], grid_at, "county")
         street = np.where(street == "", community.astype("U9"), street)
         county = np.where(county == "", community.astype("U6"), county)
-        inside = in_city | (county != "") | (grid_at >= 0)
+        inside = (county != "") | (grid_at >= 0)
+        rest = np.flatnonzero(~inside)
+        inside[rest] = self.cities.find(points[rest]) >= 0
         return LocatedArrays(
             self.grids.lookup[grid_at],
             self.responsibility[grid_at],
