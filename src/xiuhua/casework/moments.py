@@ -17,7 +17,7 @@ _source: ContextVar[Callable[[], datetime] | None] = ContextVar("clock", default
 def now() -> datetime:
     """The present instant, UTC, aware."""
     source = _source.get()
-    return source() if source else datetime.now(UTC)
+    return source().astimezone(UTC) if source else datetime.now(UTC)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -87,7 +87,7 @@ class Document:
     def to_json(self, vendor: str) -> str:
         def encode(value: Any) -> Any:
             if isinstance(value, datetime):
-                text = value.replace(tzinfo=None).isoformat(sep=" ")
+                text = value.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ")
                 return text if vendor == "sqlite" else text + "+00:00"
             raise TypeError(f"{type(value).__name__} cannot stand in a change document")
 

@@ -81,7 +81,9 @@ def load(rng: random.Random) -> None:
     lattice = Lattice.around(CENTRE, columns, rows, rng)
     communities = []
     for s, street in enumerate(STREETS):
-        names = Division.objects.filter(parent__code=street, level="village", name__contains="社区").order_by("code")[:4]
+        names = Division.objects.filter(parent__code=street, level="village", name__contains="社区").order_by("code")[
+            :4
+        ]
         communities += [(row, s * COMMUNITY[0], i * COMMUNITY[1]) for i, row in enumerate(names)]
     for division, column, row in communities:
         _community(division, lattice, column, row, COMMUNITY, city)

@@ -87,5 +87,3 @@ def tell(rng: random.Random, now: datetime, limit: int = 0) -> None:
     with clock_set(now):
         while deliver.run_due():
             pass
-
-

@@ -76,7 +76,9 @@ def _scene(draw: ImageDraw.ImageDraw, scene: str, mended: bool, rng: random.Rand
             px = 130 + k * 160 + (420 if mended else 0)
             top = 300 if mended else 380
             draw.rectangle((px, top, px + 120, top + 70), fill=(150, 112, 80))
-            draw.polygon([(px - 16, top), (px + 136, top), (px + 100, top - 60), (px + 20, top - 60)], fill=(178, 74, 62))
+            draw.polygon(
+                [(px - 16, top), (px + 136, top), (px + 100, top - 60), (px + 20, top - 60)], fill=(178, 74, 62)
+            )
     else:  # refuse, road
         if mended:
             draw.ellipse((x - 190, y - 40, x + 190, y + 60), fill=(96, 102, 108))

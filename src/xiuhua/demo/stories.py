@@ -316,7 +316,12 @@ def _supervise(story: Story) -> None:
     case = story.case
     due = (story.at + timedelta(hours=8)).isoformat()
     story.do(
-        "supervise", "chief", level="duty", answerer=case.responsible_org_id, text="请说明处置进展并加快办理。", answer_due=due
+        "supervise",
+        "chief",
+        level="duty",
+        answerer=case.responsible_org_id,
+        text="请说明处置进展并加快办理。",
+        answer_due=due,
     )
 
 

@@ -75,7 +75,10 @@ def case_page(request: HttpRequest, number: str) -> HttpResponse:
             "after": next((s.photos[-1] for c, s in reversed(stages) if c in ("after", "check")), None),
             "photo_stages": [stage for _code, stage in stages],
             "map": _map(case),
-            "children": [(row, present.holder_words(row.case, library.version(row.case.procedure_id), names)) for row in present.rows(children)],
+            "children": [
+                (row, present.holder_words(row.case, library.version(row.case.procedure_id), names))
+                for row in present.rows(children)
+            ],
             "moments": [_moment(e, rules, names, answers[e.pk]) for e in reversed(events)],
             # Drawn by our own code from a checked procedure; titles are escaped there.
             "diagram": mark_safe(  # noqa: S308
@@ -141,7 +144,11 @@ def _facts(case: Case, rules: Procedure, names: dict[int, str]) -> list[Row]:
         code = f"{category.scheme.title} · {category.code}"
         rows.append(Row(_("Class"), f"{category.major} / {category.title}", note=code))
     if condition:
-        limit = f"{condition.limit_value.normalize():f} {unit_words(condition.limit_unit)}" if condition.limit_value else ""
+        limit = (
+            f"{condition.limit_value.normalize():f} {present.unit_words(condition.limit_unit)}"
+            if condition.limit_value
+            else ""
+        )
         rows.append(Row(_("File condition"), condition.text, note=_("sample profile") if condition.sample else ""))
         rows.append(Row(_("Limit"), limit))
         rows.append(Row(_("Close condition"), condition.close))
@@ -161,17 +168,6 @@ def _facts(case: Case, rules: Procedure, names: dict[int, str]) -> list[Row]:
         if count:
             rows.append(Row(label, _("%(count)s times") % {"count": count}))
     return rows
-
-
-def unit_words(code: str) -> str:
-    """A unit of limits in words."""
-    return {
-        "minute": _("minutes"),
-        "hour": _("hours, day and night"),
-        "day": _("days of 24 hours"),
-        "work_hour": _("working hours"),
-        "work_day": _("working days"),
-    }.get(code, code)
 
 
 def place_rows(case: Case) -> list[Row]:

@@ -14,8 +14,7 @@ from django.utils.translation import gettext as _
 
 from xiuhua.casework import clock, library, moments, why
 from xiuhua.casework.pages import present
-from xiuhua.casework.pages.case_page import find, unit_words
-from xiuhua.casework.words import clock_words
+from xiuhua.casework.pages.case_page import find
 from xiuhua.city.access import requires
 from xiuhua.city.calendar import calendar_for
 
@@ -54,21 +53,21 @@ def _kinds() -> dict[str, str]:
 def why_page(request: HttpRequest, number: str) -> HttpResponse:
     case = find(request.actor, number)  # type: ignore[attr-defined]
     rules = library.version(case.procedure_id)
-    calendar = calendar_for(case.platform_id)
     now = moments.to_us(moments.now())
     reasons = {code: str(state.title) for code, state in rules.states.items()}
     views = []
     for name, state in clock.from_json(case.clocks).items():
         rule = rules.clocks.get(name)
+        calendar = calendar_for(case.platform_id, state.calendar)
         due = clock.due(state, calendar)
         views.append(
             ClockView(
                 rule.title if rule else name,
-                clock_words(state, calendar, now, reasons=reasons),
+                present.said(case, state, rules),
                 state.round,
-                _amount(state.limit),
-                [_amount(one) for one in state.extensions],
-                rule.source if rule else "",
+                present.limit_words(state.limit),
+                [present.limit_words(one) for one in state.extensions],
+                _(rule.source) if rule and rule.source else "",
                 rule.sample if rule else False,
                 moments.from_us(state.started),
                 moments.from_us(clock.original_due(state, calendar)),
@@ -78,7 +77,10 @@ def why_page(request: HttpRequest, number: str) -> HttpResponse:
             )
         )
     views.sort(key=lambda view: (view.finished is not None, view.started))
-    years = sorted({timezone.localtime(v.started).year for v in views} | {timezone.localtime(v.due).year for v in views if v.due})
+    years = sorted(
+        {timezone.localtime(v.started).year for v in views} | {timezone.localtime(v.due).year for v in views if v.due}
+    )
+    calendar = calendar_for(case.platform_id)
     return render(
         request,
         "casework/why.html",
@@ -93,10 +95,6 @@ def why_page(request: HttpRequest, number: str) -> HttpResponse:
     )
 
 
-def _amount(limit: clock.Limit) -> str:
-    return f"{float(limit.value):.4g} {unit_words(limit.unit)}"
-
-
 def _segment(one: why.Segment, reasons: dict[str, str]) -> dict[str, Any]:
     english = (get_language() or "").startswith("en")
     reason = (one.reason_en if english and one.reason_en else one.reason) or ""
@@ -107,7 +105,7 @@ def _segment(one: why.Segment, reasons: dict[str, str]) -> dict[str, Any]:
         "start": moments.from_us(one.start),
         "to": moments.from_us(one.to),
         "counted": f"{float(one.counted):.4g}" if one.counted else "—",
-        "unit": unit_words(one.unit) if one.counted else "",
+        "unit": present.unit_words(one.unit) if one.counted else "",
         "reason": kinds.get(reason, reasons.get(reason, reason)),
         "planned": one.planned,
     }

@@ -38,7 +38,9 @@ def inbox(request: HttpRequest) -> HttpResponse:
     kinds = _kinds()
     chosen = request.GET.get("show", "")
     chosen = chosen if chosen in kinds else ""
-    counts = waiting.aggregate(**{f"n_{code or 'all'}": Count("pk", filter=part or None) for code, (_l, part, _t) in kinds.items()})
+    counts = waiting.aggregate(
+        **{f"n_{code or 'all'}": Count("pk", filter=part or None) for code, (_l, part, _t) in kinds.items()}
+    )
     tags = [
         Tag(label, f"?show={code}" if code else "?", counts[f"n_{code or 'all'}"], code == chosen, tone=tone)
         for code, (label, _part, tone) in kinds.items()

@@ -24,7 +24,14 @@ from xiuhua.ui.parts import Layer, MapView
 
 MOST = 2000
 #: Stage of a procedure -> shape on the map.
-_STAGES = {"report": "report", "dispatch": "file", "handle": "handle", "check": "check", "close": "check", "end": "closed"}
+_STAGES = {
+    "report": "report",
+    "dispatch": "file",
+    "handle": "handle",
+    "check": "check",
+    "close": "check",
+    "end": "closed",
+}
 
 
 def _shapes(level: str) -> list[dict[str, Any]]:
@@ -60,17 +67,29 @@ def _roads() -> list[dict[str, Any]]:
 
 def _ground() -> dict[str, Any]:
     """Layers that fit in memory, and an index of the unit grids."""
-    grids = list(UnitGrid.objects.current().order_by("code").values_list("code", "boundary"))
-    shapes = shapely.from_wkb([bytes(boundary) for _code, boundary in grids])
+    grids = list(UnitGrid.objects.current().order_by("code").values_list("code", "boundary", "platform_id"))
+    shapes = shapely.from_wkb([bytes(boundary) for _code, boundary, _platform in grids])
+    owners = [platform for _code, _boundary, platform in grids]
+    bounds = {
+        platform: tuple(shapely.total_bounds([s for s, own in zip(shapes, owners, strict=True) if own == platform]))
+        for platform in set(owners)
+    }
     return {
         "counties": _shapes("county"),
         "communities": _shapes("village"),
         "roads": _roads(),
-        "grids": ([code for code, _b in grids], shapes, shapely.STRtree(shapes)),
+        "grids": ([code for code, _b, _p in grids], shapes, shapely.STRtree(shapes)),
+        "bounds": bounds,
     }
 
 
 _TABLE = memory.Table(TABLE_NAME, _ground)
+
+
+def built_up(platform_id: int) -> tuple[float, float, float, float] | None:
+    """West, south, east, north (degrees) of a platform's unit grids; None when it has none."""
+    found: tuple[float, float, float, float] | None = _TABLE.get()["bounds"].get(platform_id)
+    return found
 
 
 @requires("ground.read", "case.read")
@@ -217,5 +236,3 @@ def _bounds(cases: list[Case]) -> tuple[float, float, float, float] | None:
         return None
     lon, lat = lons[len(lons) // 2], lats[len(lats) // 2]
     return lon - 0.014, lat - 0.012, lon + 0.014, lat + 0.012
-
-

@@ -111,14 +111,14 @@ _FINDERS = {
 def place(request: HttpRequest) -> HttpResponse:
     """A fragment that says where a typed or picked position is."""
     try:
-        lon, lat = (
-            float(next(v for k, v in request.GET.items() if k.endswith(end))) for end in (".lon", ".lat")
-        )
+        lon, lat = (float(next(v for k, v in request.GET.items() if k.endswith(end))) for end in (".lon", ".lat"))
         datum = next((v for k, v in request.GET.items() if k.endswith(".datum")), "wgs84")
         lon, lat = coordinates.to_wgs84(lon, lat, coordinates.Datum(datum))
         found = locator.locate(lon, lat)
     except (StopIteration, ValueError, RuntimeError):
         return render(request, "casework/place.html", {"found": None})
     language = get_language()
-    names = [locator.name(code, language) or code for code in (found.county, found.sub_district, found.community) if code]
+    names = [
+        locator.name(code, language) or code for code in (found.county, found.sub_district, found.community) if code
+    ]
     return render(request, "casework/place.html", {"found": found, "names": names})

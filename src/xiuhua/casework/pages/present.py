@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from xiuhua.casework import builtin, clock, library, moments
 from xiuhua.casework.models import Case
 from xiuhua.casework.procedures import Procedure
-from xiuhua.casework.words import clock_words
+from xiuhua.casework.words import ClockWords, clock_words
 from xiuhua.city import categories, organisations, roles
 from xiuhua.city.access import Actor
 from xiuhua.city.calendar import calendar_for
@@ -40,10 +40,18 @@ class CaseRow:
     place: str
     unit: str
     urgency: Badge | None
+    task: str = ""  # what a task is called, when its title does not say so
 
 
 def title_of(case: Case) -> str:
-    """The case's title; in English its class, because titles are written in Chinese."""
+    """The case's title; in English its class, because titles are written in Chinese.
+
+    A task is called by what it is and by the case it belongs to, whose words it shares.
+    """
+    if case.parent_id is not None and not case.title:
+        parent = case.parent
+        title = str(library.version(case.procedure_id).title)
+        return _("%(task)s: %(title)s") % {"task": title, "title": title_of(parent)} if parent is not None else title
     if (get_language() or "").startswith("en"):
         row = categories.catalogue().by_id.get(case.category_id or 0)
         if row is not None:
@@ -70,10 +78,33 @@ def time_of(case: Case, rules: Procedure) -> Any:
         name = next((n for n, c in clocks.items() if c.finished is None and c.paused), "")
     if not case.open:
         name = next((n for n, r in rules.clocks.items() if r.main and n in clocks), "")
-    if name not in clocks:
+    state = clocks.get(name)
+    if state is None:
         return None
-    reasons = {code: str(state.title) for code, state in rules.states.items()}
-    return clock_words(clocks[name], calendar_for(case.platform_id), moments.to_us(moments.now()), reasons=reasons)
+    return said(case, state, rules)
+
+
+def said(case: Case, state: clock.ClockState, rules: Procedure) -> ClockWords:
+    """A clock in words, on the calendar it counts by."""
+    reasons = {code: str(known.title) for code, known in rules.states.items()}
+    calendar = calendar_for(case.platform_id, state.calendar)
+    return clock_words(state, calendar, moments.to_us(moments.now()), reasons=reasons)
+
+
+def unit_words(code: str) -> str:
+    """A unit of limits in words."""
+    return {
+        "minute": _("minutes"),
+        "hour": _("hours, day and night"),
+        "day": _("days of 24 hours"),
+        "work_hour": _("working hours"),
+        "work_day": _("working days"),
+    }.get(code, code)
+
+
+def limit_words(limit: clock.Limit) -> str:
+    """“4 working hours”."""
+    return f"{float(limit.value):.4g} {unit_words(limit.unit)}"
 
 
 def urgency_badge(case: Case) -> Badge | None:
@@ -88,21 +119,23 @@ def case_url(case: Case) -> str:
 
 
 def rows(cases: Iterable[Case]) -> list[CaseRow]:
-    """Lines of a list; everything beside the case comes from memory."""
+    """Lines of a list; everything beside the case (and its parent, which the query brings) comes from memory."""
     found = []
     for case in cases:
         rules = library.version(case.procedure_id)
+        title = title_of(case)
         found.append(
             CaseRow(
                 case,
                 case_url(case),
-                title_of(case),
+                title,
                 builtin.state_title(rules, case.state),
                 rules.title,
                 time_of(case, rules),
-                case.address,
+                case.address or (case.parent.address if case.parent_id and case.parent else ""),
                 unit_name(case.holder_org_id or case.responsible_org_id),
                 urgency_badge(case),
+                str(rules.title) if case.parent_id and str(rules.title) != title else "",
             )
         )
     return found

@@ -58,7 +58,7 @@ def procedure(request: HttpRequest, code: str) -> HttpResponse:
             "rules": rules,
             "diagram": mark_safe(drawing),  # noqa: S308  our own drawing, titles escaped there
             "states": [(s, counts.get(c, 0)) for c, s in rules.states.items() if not s.final],
-            "clocks": rules.clocks.values(),
+            "clocks": [(rule, _(rule.source) if rule.source else "") for rule in rules.clocks.values()],
             "as_of": moments.now(),
         },
     )

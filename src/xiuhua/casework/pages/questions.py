@@ -9,10 +9,9 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from xiuhua.casework.models import Case
-from xiuhua.casework.pages import present
-from xiuhua.casework.pages.case_page import unit_words
+from xiuhua.casework.pages import layers, present
 from xiuhua.casework.procedures import Action, Field
-from xiuhua.city import categories, locator, organisations
+from xiuhua.city import categories, organisations
 from xiuhua.city.models import User
 from xiuhua.ui.forms import Option, Question, question
 from xiuhua.ui.parts import Layer, MapView
@@ -74,22 +73,15 @@ def _more(item: Field, case: Case) -> dict[str, Any]:
 def _map(case: Case) -> MapView:
     lon, lat = case.lon, case.lat
     centre = (lon, lat) if lon is not None and lat is not None else None
-    layers = [
+    shown = [
         Layer("counties", reverse("layer", args=["counties"]), _("Counties")),
         Layer("communities", reverse("layer", args=["communities"]), _("Communities")),
         Layer("roads", reverse("layer", args=["roads"]), _("Roads")),
     ]
     return MapView(
-        layers, centre=centre, bounds=None if centre else built_up(), zoom=16 if centre else 13, size="small",
+        shown, centre=centre, bounds=None if centre else layers.built_up(case.platform_id), zoom=16 if centre else 13, size="small",
         title=_("Pick the place"),
     )  # fmt: skip
-
-
-def built_up() -> tuple[float, float, float, float] | None:
-    """West, south, east, north of the unit grids (degrees); None when there are none."""
-    layer = locator.ground().communities
-    bounds = layer.bounds if hasattr(layer, "bounds") else None
-    return tuple(bounds) if bounds is not None else None  # type: ignore[return-value]
 
 
 def _options(item: Field, case: Case, value: Any) -> list[Option] | None:
@@ -121,7 +113,11 @@ def conditions(case: Case) -> list[Option]:
             str(c.id),
             c.text,
             _("%(limit)s %(unit)s · close: %(close)s")
-            % {"limit": f"{c.limit_value.normalize():f}" if c.limit_value else "", "unit": unit_words(c.limit_unit), "close": c.close},
+            % {
+                "limit": f"{c.limit_value.normalize():f}" if c.limit_value else "",
+                "unit": present.unit_words(c.limit_unit),
+                "close": c.close,
+            },
             group=row.title,
         )
         for c in row.conditions

@@ -13,10 +13,9 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from xiuhua.casework import engine, forms, library, permits, step
+from xiuhua.casework import engine, forms, library, step
 from xiuhua.casework.answers import form_context
-from xiuhua.casework.pages import present, questions
-from xiuhua.casework.pages.act import preview
+from xiuhua.casework.pages import foresee, present, questions
 from xiuhua.casework.procedures import Action, Procedure
 from xiuhua.casework.refusal import Refusal, Refused
 from xiuhua.city.access import Actor, requires
@@ -64,6 +63,9 @@ def report(request: HttpRequest, procedure: str, action: str) -> HttpResponse:
         values = forms.prefill(chosen.form, form_context(blank, actor))
         return _show(request, rules, chosen, platform, values, None, uuid.uuid4().hex)
     data = forms.from_post(chosen.form, request.POST)
+    if "preview" in request.GET:
+        told = foresee.rows(blank, rules, chosen, actor, data)
+        return render(request, "ui/parts/facts.html", {"rows": told})
     key = request.POST.get("key", "")[:64] or uuid.uuid4().hex
     try:
         done = engine.create(procedure, platform, actor, data, action=action, key=key, door="web")
@@ -88,7 +90,7 @@ def _show(
     errors: dict[str, tuple[str, ...]] = {}
     for one in refusal.missing if refusal else ():
         errors[one.field] = (*errors.get(one.field, ()), one.message)
-    rows = preview(blank, rules, chosen)
+    rows = foresee.rows(blank, rules, chosen, request.actor, values)  # type: ignore[attr-defined]
     form = FormView(
         questions=questions.build(chosen, blank, values, errors, {}),
         url=reverse("report-as", args=[rules.code, chosen.code]),

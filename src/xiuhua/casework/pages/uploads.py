@@ -42,5 +42,3 @@ def _serve(request: HttpRequest, sha256: str, size: int | None) -> HttpResponseB
     if row is None or (size is not None and size not in files.SIZES):
         raise Http404(_("There is no such file, or you may not see it."))
     return files.open_for(actor, row, size=size, request=request)
-
-

@@ -35,7 +35,9 @@ class Time:
     def pass_(self, **by: float) -> None:
         """Let time pass and deliver what falls due on the way, each at its time."""
         until = self.at + timedelta(**by)
-        while row := Outbox.objects.filter(done_at=None, dead=False, run_at__lte=until).order_by("run_at", "id").first():
+        while (
+            row := Outbox.objects.filter(done_at=None, dead=False, run_at__lte=until).order_by("run_at", "id").first()
+        ):
             self.at = max(self.at, row.run_at)
             deliver.deliver(row)
         self.at = until
@@ -108,7 +110,12 @@ class Desk:
     def checked(self, action: str) -> Case:
         self.do("hotline", "send_check", collector="collector2")
         return self.do(
-            "collector2", action, on=self.child("check"), photos=self.photo("collector2", 30), position=POINT, remark="看过"
+            "collector2",
+            action,
+            on=self.child("check"),
+            photos=self.photo("collector2", 30),
+            position=POINT,
+            remark="看过",
         )
 
     def refused(self, name: str, action: str, on: Case | None = None, **answers: Any) -> str:

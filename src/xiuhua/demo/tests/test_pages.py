@@ -122,7 +122,9 @@ def test_a_case_through_its_forms(desk: Desk) -> None:
     assert again["Location"] == response["Location"], "the same form sent twice makes one case"
     found = categories.catalogue().category("2026", "component", "01001")
     assert found is not None
-    response = hotline.post(f"/cases/{case.number}/do/file/", {"condition": found.conditions[0].id, "key": "k", "seq": "1"})
+    response = hotline.post(
+        f"/cases/{case.number}/do/file/", {"condition": found.conditions[0].id, "key": "k", "seq": "1"}
+    )
     assert response.status_code == 302, response.content.decode()[:3000]
     page = dispatcher.get(f"/cases/{case.number}/do/dispatch/").content.decode()
     unit = Organisation.objects.get(code="cg-municipal")
@@ -134,7 +136,9 @@ def test_a_case_through_its_forms(desk: Desk) -> None:
 
 def test_a_refused_form_keeps_what_was_typed(desk: Desk) -> None:
     client = browser("hotline")
-    response = client.post("/report/city_case/report/", {"source": "citizen", "description": "只写了这一句", "key": "x"})
+    response = client.post(
+        "/report/city_case/report/", {"source": "citizen", "description": "只写了这一句", "key": "x"}
+    )
     assert response.status_code == 422
     text = response.content.decode()
     assert "只写了这一句" in text and 'aria-invalid="true"' in text
@@ -170,7 +174,9 @@ def test_who_may_not_see_a_case_learns_nothing(desk: Desk) -> None:
 
 def _queries(client: Client, path: str) -> int:
     client.get(path)
-    with CaptureQueriesContext(connection, ) as seen:
+    with CaptureQueriesContext(
+        connection,
+    ) as seen:
         assert client.get(path).status_code == 200
     return len(seen)
 
