@@ -34,7 +34,7 @@ def assert_clean(layout: Layout) -> None:
         apart = a.x + a.width <= b.x or b.x + b.width <= a.x or a.y + BOX_HEIGHT <= b.y or b.y + BOX_HEIGHT <= a.y
         assert apart, f"{a.state} over {b.state}"
     for box in boxes:
-        assert 0 <= box.x and box.x + box.width <= layout.width
+        assert box.x >= 0 and box.x + box.width <= layout.width
         assert layout.head <= box.y and box.y + BOX_HEIGHT <= layout.height
         assert all(text_width(line, FONT) <= box.width - 8 for line in box.lines)
     pieces = []
@@ -42,7 +42,7 @@ def assert_clean(layout: Layout) -> None:
         for (x1, y1), (x2, y2) in pairwise(wire.points):
             assert x1 == x2 or y1 == y2, f"{wire.source} -> {wire.to} is not at right angles: {wire.points}"
             assert (
-                0 <= min(x1, x2) and max(x1, x2) <= layout.width and 0 <= min(y1, y2) and max(y1, y2) <= layout.height
+                min(x1, x2) >= 0 and max(x1, x2) <= layout.width and min(y1, y2) >= 0 and max(y1, y2) <= layout.height
             )
             pieces.append((wire, min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)))
     for wire, x1, y1, x2, y2 in pieces:
