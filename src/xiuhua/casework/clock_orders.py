@@ -75,9 +75,13 @@ def order_of(row: ClockOrder) -> Order:
         platforms=frozenset(_below(row.platform_id)),
         divisions=tuple(row.division_prefixes),
         classes=tuple(row.class_prefixes),
-        start=to_us(row.starts_at),
-        to=to_us(row.ends_at) if row.ends_at else None,
+        start=_second(row.starts_at),
+        to=_second(row.ends_at) if row.ends_at else None,
     )
+
+
+def _second(at: datetime) -> int:
+    return to_us(at) // clock.MICRO * clock.MICRO  # as clocks keep it
 
 
 def _below(platform_id: int) -> Iterator[int]:

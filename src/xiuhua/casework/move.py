@@ -22,6 +22,8 @@ from xiuhua.env import database
 
 TARGET = "move_target"
 CHUNK = 2000
+#: Django fills these tables itself.
+MADE_BY_MIGRATE = ("contenttypes", "auth")
 
 
 class MoveRefused(Exception):
@@ -38,7 +40,7 @@ def move(url: str, *, source: str = "default") -> verify.Report:
         if guard_rails.faults(target):
             guard_rails.install(target)
         tables = _tables()
-        filled = [m._meta.db_table for m in tables if m._meta.app_label != "contenttypes" and _count(target, m)]
+        filled = [m._meta.db_table for m in tables if m._meta.app_label not in MADE_BY_MIGRATE and _count(target, m)]
         if filled:
             raise MoveRefused(f"the target is not empty: {', '.join(filled[:5])}")
         with transaction.atomic(using=TARGET):
@@ -78,7 +80,7 @@ def _copy(model: type[models.Model], source: BaseDatabaseWrapper, target: BaseDa
     columns = ", ".join(quote(f.column) for f in fields)
     table = quote(model._meta.db_table)
     with target.cursor() as cursor:
-        if model._meta.app_label == "contenttypes":  # made anew by migrate; ours keep their numbers
+        if model._meta.app_label in MADE_BY_MIGRATE:  # ours keep their numbers
             cursor.execute(f"DELETE FROM {table}")
         with cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
             for row in _rows(model, fields, source):
