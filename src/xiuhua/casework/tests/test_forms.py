@@ -94,6 +94,7 @@ GOOD_ANSWERS: list[tuple[str, Any, Any, dict[str, Any]]] = [
     ("bool", False, False, {}),
     ("integer", "１，２００".replace("，", ","), 1200, {}),
     ("integer", "０", 0, {}),
+    ("integer", 12, 12, {}),
     ("integer", 3.0, 3, {}),
     ("decimal", "１．５０", "1.50", {}),
     ("decimal", 0.1, "0.1", {}),
