@@ -8,16 +8,18 @@ from typing import Any
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.safestring import mark_safe
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from xiuhua.casework import builtin, diagram, engine, library, permits, reveal
+from xiuhua.casework import builtin, clock, diagram, engine, library, moments, permits, reveal
 from xiuhua.casework.models import Attachment, Case, Event
 from xiuhua.casework.pages import present
 from xiuhua.casework.procedures import Procedure
 from xiuhua.city import categories, crypto, locator, roles
 from xiuhua.city.access import Actor, requires
+from xiuhua.city.calendar import calendar_for
 from xiuhua.city.models import User
 from xiuhua.ui.parts import Badge, Button, Layer, MapView, Moment, Photo, PhotoStage, Row
 
@@ -37,7 +39,7 @@ def find(actor: Actor, number: str) -> Case:
     """The case of a number, if the actor may see it; 404 otherwise, so that numbers tell nothing."""
     case = (
         permits.visible(actor)
-        .select_related("condition", "category", "parent", "platform", "main_case")
+        .select_related("parent__parent", "platform", "main_case")
         .filter(number=number)
         .first()
     )
@@ -53,9 +55,15 @@ def case_page(request: HttpRequest, number: str) -> HttpResponse:
     rules = library.version(case.procedure_id)
     events = list(Event.objects.filter(case_id=case.pk).select_related("payload").order_by("seq"))
     children = list(Case.objects.filter(parent_id=case.pk).order_by("pk"))
+    for child in children:
+        child.parent = case
+    for child in children:
+        child.parent = case  # its words are the case's
     answers = {e.pk: _answers(e) for e in events}
     names = _names([case, *children], events, _people_in(rules, events, answers))
-    photos = list(Attachment.objects.filter(case_id__in=[case.pk, *(c.pk for c in children)]).order_by("id"))
+    above = case.parent if case.parent_id and permits.visible(actor).filter(pk=case.parent_id).exists() else None
+    of_cases = [case.pk, *(c.pk for c in children), *([above.pk] if above else ())]
+    photos = list(Attachment.objects.filter(case_id__in=of_cases).order_by("id"))
     visited = {e.from_state for e in events} | {e.to_state for e in events}
     stages = _stages(photos)
     return render(
@@ -68,7 +76,10 @@ def case_page(request: HttpRequest, number: str) -> HttpResponse:
             "time": present.time_of(case, rules),
             "urgency": present.urgency_badge(case),
             "buttons": _buttons(case, actor),
-            "facts": _facts(case, rules, names),
+            "facts": _facts(case, rules),
+            "holding": _holding(case, rules, names, above),
+            "words": case.description or (case.parent.description if case.parent_id and case.parent else ""),
+            "clock_rows": _clock_rows(case, rules),
             "personal": _personal(case, actor),
             "stages": stages,
             "before": next((s.photos[0] for c, s in stages if c in ("before", "verify")), None),
@@ -135,11 +146,16 @@ def _buttons(case: Case, actor: Actor) -> list[Button]:
     ]
 
 
-def _facts(case: Case, rules: Procedure, names: dict[int, str]) -> list[Row]:
+def _facts(case: Case, rules: Procedure) -> list[Row]:
     book = categories.catalogue()
     category = book.by_id.get(case.category_id or 0)
     condition = book.conditions.get(case.condition_id or 0)
-    rows = [Row(_("Procedure"), rules.title)]
+    rows = [Row(_("Procedure"), rules.title, url=reverse("procedure", args=[rules.code]))]
+    if case.reported_at:
+        source = rules.fields().get("source")
+        titles = {c.code: c.title for c in source.choices} if source else {}
+        at = f"{timezone.localtime(case.reported_at):%Y-%m-%d %H:%M}"
+        rows.append(Row(_("Reported"), at, note=titles.get(case.source, "")))
     if category:
         code = f"{category.scheme.title} · {category.code}"
         rows.append(Row(_("Class"), f"{category.major} / {category.title}", note=code))
@@ -152,11 +168,36 @@ def _facts(case: Case, rules: Procedure, names: dict[int, str]) -> list[Row]:
         rows.append(Row(_("File condition"), condition.text, note=_("sample profile") if condition.sample else ""))
         rows.append(Row(_("Limit"), limit))
         rows.append(Row(_("Close condition"), condition.close))
+    return rows
+
+
+def _clock_rows(case: Case, rules: Procedure) -> list[Row]:
+    """Every clock that is not finished: its deadline now, and the first one where it moved."""
+    rows = []
+    for name, state in clock.from_json(case.clocks).items():
+        if state.finished is not None:
+            continue
+        calendar = calendar_for(case.platform_id, state.calendar)
+        due, first = clock.due(state, calendar), clock.original_due(state, calendar)
+        rule = rules.clocks.get(name)
+        now = _local(due) if due is not None else _("open while paused")
+        note = _("first promised: %(time)s") % {"time": _local(first)} if due != first else ""
+        rows.append(Row(rule.title if rule else name, now, note=note))
+    return rows
+
+
+def _local(at_us: int) -> str:
+    return f"{timezone.localtime(moments.from_us(at_us)):%Y-%m-%d %H:%M}"
+
+
+def _holding(case: Case, rules: Procedure, names: dict[int, str], above: Case | None) -> list[Row]:
+    """Who has the case, what it belongs to, and what has happened to it so far."""
+    rows: list[Row] = []
     rows.append(Row(_("Has it now"), present.holder_words(case, rules, names)))
     if case.responsible_org_id:
         rows.append(Row(_("Responsible unit"), present.unit_name(case.responsible_org_id)))
     if case.parent_id and case.parent:
-        rows.append(Row(_("Part of"), case.parent.number, url=present.case_url(case.parent)))
+        rows.append(Row(_("Part of"), case.parent.number, url=present.case_url(above) if above else ""))
     if case.main_case_id and case.main_case:
         rows.append(Row(_("Merged into"), case.main_case.number, url=present.case_url(case.main_case)))
     for count, label in (
@@ -172,7 +213,7 @@ def _facts(case: Case, rules: Procedure, names: dict[int, str]) -> list[Row]:
 
 def place_rows(case: Case) -> list[Row]:
     language = get_language()
-    rows = [Row(_("Place"), case.address or "—")]
+    rows = [Row(_("Place"), case.address or (case.parent.address if case.parent_id and case.parent else "") or "—")]
     for code, label in (
         (case.county, _("County")),
         (case.sub_district, _("Sub-district")),
@@ -267,17 +308,23 @@ def _moment(event: Event, rules: Procedure, names: dict[int, str], answers: dict
     body = json.loads(event.body)
     payload = getattr(event, "payload", None)
     erased = payload is not None and payload.erased_at is not None
-    act = rules.actions.get(event.action)
-    rows = []
+    act = rules.actions.get(event.action) or builtin.ACTIONS.get(event.action)
+    rows, text = [], ""
     for name, value in answers.items():
         item = act.field(name) if act else None
-        if item is None or item.is_personal:
+        if item is None:
+            continue
+        if item.is_personal:
+            rows.append(Row(item.title, _("recorded, hidden here")))
             continue
         rows.append(Row(item.title, answer_words(item, value, names)))
     note = body.get("note", {})
     if event.action == "clock_warning":
         rule = rules.clocks.get(note.get("clock", ""))
-        rows.append(Row(rule.title if rule else note.get("clock"), f"{note.get('percent')} %"))
+        text = _("%(clock)s: %(percent)s %% used") % {
+            "clock": rule.title if rule else note.get("clock"),
+            "percent": note.get("percent"),
+        }
     if "child" in note:
         rows.append(Row(_("Task"), note["child"]))
     if erased:
@@ -290,6 +337,7 @@ def _moment(event: Event, rules: Procedure, names: dict[int, str], answers: dict
         event.at,
         builtin.action_title(rules, event.action),
         who=names.get(event.actor_user_id or 0, "") or _("System"),
+        text=text,
         icon=icon,
         tone=tone,
         rows=rows,
@@ -320,8 +368,6 @@ def answer_words(item: Any, value: Any, names: dict[int, str]) -> str:
     if item.type == "position":
         return f"{value['lon_e7'] / 1e7:.6f}, {value['lat_e7'] / 1e7:.6f}"
     if item.type == "datetime":
-        from django.utils import timezone
-
         return f"{timezone.localtime(builtin.end_of(value)):%Y-%m-%d %H:%M}"
     return str(value)
 
@@ -337,4 +383,4 @@ def neighbours_of(case: Case, actor: Actor) -> list[Case]:
         lon_e7__range=(case.lon_e7 - reach, case.lon_e7 + reach),
         lat_e7__range=(case.lat_e7 - reach, case.lat_e7 + reach),
     )
-    return list(near.exclude(pk=case.pk).order_by("-id")[:10])
+    return list(near.exclude(pk=case.pk).select_related("parent__parent").order_by("-id")[:10])

@@ -16,13 +16,13 @@ from xiuhua.city.models import User
 from xiuhua.ui.forms import Option, Question, question
 from xiuhua.ui.parts import Layer, MapView
 
-#: What the room of a procedure adds to a form: (procedure, action) -> function of the case giving
-#: {field: (options, preselected value)} and rows that say why.
+#: What the room of a procedure adds to a form: (procedure, action) -> function of the case and the answers so far,
+#: giving {field: (options, preselected value)} and rows that say why.
 EXPLAINERS: dict[tuple[str, str], Any] = {}
 
 
 def explainer(procedure: str, action: str) -> Any:
-    """Register ``f(case) -> (dict field -> (options, value), list of Row)`` for one action's form."""
+    """Register ``f(case, answers) -> (dict field -> (options, value), list of Row)`` for one action's form."""
 
     def decorate(function: Any) -> Any:
         EXPLAINERS[procedure, action] = function
@@ -41,10 +41,13 @@ def build(
     """The questions of a form, filled in and marked."""
     found = []
     for number, item in enumerate(act.form):
-        options, preselected = offered.get(item.name, (None, None))
-        value = values.get(item.name, preselected)
+        options, _preselected = offered.get(item.name, (None, None))
+        value = values.get(item.name)
         more = _more(item, case)
-        options = options if options is not None else _options(item, case, value)
+        if options is not None:
+            more.pop("source", None)  # all there is to choose is on the page
+        else:
+            options = _options(item, case, value)
         found.append(
             question(item, value, errors.get(item.name, ()), options, autofocus=number == 0 and not errors, **more)
         )
