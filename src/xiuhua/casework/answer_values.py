@@ -10,16 +10,14 @@ import unicodedata
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext as _
 
-from xiuhua.casework.schema import FIELD_TYPES, Field
+from xiuhua.casework.schema import Field
 
 LOCAL = ZoneInfo("Asia/Shanghai")
-FieldKind = StrEnum("FieldKind", {name: name for name in FIELD_TYPES})  # type: ignore[misc]
 
 TEXT_LENGTH = 200
 LONG_TEXT_LENGTH = 4000
@@ -30,9 +28,7 @@ _WIDE = {0xFF10 + digit: 0x30 + digit for digit in range(10)} | {0x3000: 0x20, 0
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,9})?")
 _DATE = re.compile(r"([0-9]{4})[-/.年]([0-9]{1,2})[-/.月]([0-9]{1,2})日?")
 _MOBILE = re.compile(r"1[3-9][0-9]{9}")
-_LANDLINE = re.compile(
-    r"(0[0-9]{2,3}-?)?[2-9][0-9]{6,7}(-[0-9]{1,6})?|[48]00-?[0-9]{3}-?[0-9]{4}|1[0-9]{2,4}"
-)
+_LANDLINE = re.compile(r"(0[0-9]{2,3}-?)?[2-9][0-9]{6,7}(-[0-9]{1,6})?|[48]00-?[0-9]{3}-?[0-9]{4}|1[0-9]{2,4}")
 
 
 class Bad(ValueError):
@@ -135,12 +131,12 @@ def _decimal(item: Field, raw: Any, today: date) -> str:
     if isinstance(raw, bool) or not isinstance(raw, str | int | float | Decimal):
         raise Bad(_("This must be a number."))
     word = unicodedata.normalize("NFKC", str(raw)[:64]).strip().replace(",", "").replace("−", "-")
-    if item.type == FieldKind.money:
+    if item.type == "money":
         word = word.lstrip("¥￥").strip()
     if not _DECIMAL.fullmatch(word):
         raise Bad(_("This must be a number with at most 15 digits before and 9 after the point."))
     number = Decimal(word)
-    if item.type == FieldKind.money:
+    if item.type == "money":
         if number != number.quantize(Decimal("0.01")):
             raise Bad(_("An amount of money has at most two decimals."))
         number = number.quantize(Decimal("0.01"))

@@ -132,6 +132,10 @@ class _Run:
     track: int = 0
 
 
+def _run(a: float, b: float, bias: float = 0) -> _Run:
+    return _Run(min(a, b), max(a, b), bias)
+
+
 @dataclass
 class _Port:
     """Where an arrow meets a box: side L, R, T or B; the order on the side follows `aim`."""
@@ -248,7 +252,7 @@ def _route(wire: Wire, a: Box, b: Box, straight: bool) -> _Route:
     if a.column == b.column:  # past the boxes between, through the gutter on the left (back: right)
         side = "R" if wire.back else "L"
         gutter = a.column + 1 if wire.back else a.column
-        run = _Run(*sorted((a.row, b.row)), bias=abs(a.row - b.row) * (1 if wire.back else -1))
+        run = _run(a.row, b.row, abs(a.row - b.row) * (1 if wire.back else -1))
         return _Route(wire, _Port(a, side, b.row, True), _Port(b, side, a.row, False), "side", [(gutter, run)])
     forward = b.column > a.column
     out, into = ("R", "L") if forward else ("L", "R")
@@ -256,13 +260,13 @@ def _route(wire: Wire, a: Box, b: Box, straight: bool) -> _Route:
     last = b.column if forward else b.column + 1
     start, end = _Port(a, out, b.row, True), _Port(b, into, a.row, False)
     if first == last:
-        run = _Run(*sorted((a.row, b.row)), bias=_near_source(forward, abs(a.row - b.row)))
+        run = _run(a.row, b.row, _near_source(forward, abs(a.row - b.row)))
         return _Route(wire, start, end, "side", [(first, run)])
     channel = _channel(a, b)
     level = channel - 0.5
-    leaving = _Run(*sorted((a.row, level)), bias=_near_source(forward, abs(a.row - level)))
-    runs = [(first, leaving), (last, _Run(*sorted((level, b.row))))]
-    horizontal = _Run(*sorted((first, last)), bias=level)
+    leaving = _run(a.row, level, _near_source(forward, abs(a.row - level)))
+    runs = [(first, leaving), (last, _run(level, b.row))]
+    horizontal = _run(first, last, level)
     return _Route(wire, start, end, "far", runs, (channel, horizontal))
 
 

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from django.utils.translation import gettext as _
 
-from xiuhua.casework.answer_values import Bad, FieldKind, clean, whole_number
+from xiuhua.casework.answer_values import Bad, clean, whole_number
 from xiuhua.casework.refusal import FieldError
 from xiuhua.casework.schema import Field
 
@@ -61,9 +61,7 @@ class FormContext:
     now: str = ""  # ISO 8601 UTC, for ``$now``
 
 
-def parse(
-    fields: Sequence[Field], data: Any, context: FormContext
-) -> tuple[dict[str, Any], tuple[FieldError, ...]]:
+def parse(fields: Sequence[Field], data: Any, context: FormContext) -> tuple[dict[str, Any], tuple[FieldError, ...]]:
     """Answers by field name, and every error in the order of the form. Answers are whole only without errors.
 
     1. default what was left out; 2. clean each answer by its type; 3. look for missing ones, where
@@ -93,9 +91,7 @@ def parse(
             errors[item.name] = _("Please answer “%(title)s”.") % {"title": item.title}
     names = {item.name for item in fields}
     ordered = [FieldError(item.name, errors[item.name]) for item in fields if item.name in errors]
-    ordered += [
-        FieldError(str(name)[:60], _("This form has no such field.")) for name in data if name not in names
-    ]
+    ordered += [FieldError(str(name)[:60], _("This form has no such field.")) for name in data if name not in names]
     return answers, tuple(ordered)
 
 
@@ -145,11 +141,11 @@ def prefill(fields: Sequence[Field], context: FormContext) -> dict[str, Any]:
 
 
 def _parse_one(item: Field, raw: Any, context: FormContext) -> Any:
-    if item.type == FieldKind.position:
+    if item.type == "position":
         return _position(raw, context)
-    if item.type == FieldKind.photos:
+    if item.type == "photos":
         return _photos(item, raw, context)
-    if item.type == FieldKind.hands:
+    if item.type == "hands":
         return _hands(item, raw, context)
     if item.type in _RESOLVED:
         name, sentence = _RESOLVED[item.type]
@@ -170,7 +166,7 @@ _RESOLVED: dict[str, tuple[str, Callable[[], str]]] = {
 }
 
 
-def _resolve(item: Field, raw: Any, resolver: Callable[[Any, Field], Any], sentence: str) -> int | str:
+def _resolve(item: Field, raw: Any, resolver: Callable[[Any, Field], int | str | None], sentence: str) -> int | str:
     if isinstance(raw, bool) or not isinstance(raw, int | str) or len(str(raw)) > 64:
         raise Bad(sentence)
     if isinstance(raw, int) and abs(raw) >= 2**63:
@@ -178,7 +174,7 @@ def _resolve(item: Field, raw: Any, resolver: Callable[[Any, Field], Any], sente
     found = resolver(raw.strip() if isinstance(raw, str) else raw, item)
     if found is None:
         raise Bad(sentence)
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def _photos(item: Field, raw: Any, context: FormContext) -> list[str]:
@@ -319,9 +315,7 @@ def from_post(fields: Sequence[Field], post: Any) -> dict[str, Any]:
         elif item.type == "hands":
             lead = post.get(f"{item.name}.lead", "")
             data[item.name] = [
-                {**_hand(one), **({"lead": True} if one == lead else {})}
-                for one in post.getlist(item.name)
-                if one
+                {**_hand(one), **({"lead": True} if one == lead else {})} for one in post.getlist(item.name) if one
             ]
         elif item.type == "position":
             parts = {part: post.get(f"{item.name}.{part}", "") for part in POSITION_PARTS}

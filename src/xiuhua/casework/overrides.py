@@ -32,21 +32,15 @@ class Override:
         faults = []
         if not isinstance(base, str):
             faults.append(
-                source.fault(
-                    ("override",), "override 应为流程代码", "override must be the code of a procedure"
-                )
+                source.fault(("override",), "override 应为流程代码", "override must be the code of a procedure")
             )
         if not isinstance(variant, str) or not _VARIANT.fullmatch(variant):
             faults.append(
-                source.fault(
-                    ("for",), "缺少 for：覆盖版本的代码", "'for' is required: the code of the variant"
-                )
+                source.fault(("for",), "缺少 for：覆盖版本的代码", "'for' is required: the code of the variant")
             )
         if "procedure" in source.data:
             faults.append(
-                source.fault(
-                    ("procedure",), "覆盖文件不能改流程代码", "an override cannot change the procedure's code"
-                )
+                source.fault(("procedure",), "覆盖文件不能改流程代码", "an override cannot change the procedure's code")
             )
         return (None if faults else cls(str(base), str(variant), source)), faults
 
@@ -135,18 +129,14 @@ def _lawful_losses(base: Source, merged: Source, source: Source) -> list[Procedu
                 faults.append(_lost(source, place, guard, code))
         if action.get("lawful") is True and new[code].get("lawful") is not True:
             faults.append(
-                source.fault(
-                    (*path, "lawful"), "不能取消 lawful 标记", "the mark 'lawful' cannot be taken away"
-                )
+                source.fault((*path, "lawful"), "不能取消 lawful 标记", "the mark 'lawful' cannot be taken away")
             )
         if lawful and isinstance(target := action.get("to"), str):
             protected.setdefault(target, []).extend(lawful)
     for code, action in new.items():
         if not isinstance(action, Mapping) or code in old or action.get("to") not in protected:
             continue
-        if _overlaps(
-            action, [a for a in old.values() if isinstance(a, Mapping) and a.get("to") == action["to"]]
-        ):
+        if _overlaps(action, [a for a in old.values() if isinstance(a, Mapping) and a.get("to") == action["to"]]):
             kept = [{**guard, "lawful": True} for guard in _guards(action)]
             for guard in protected[action["to"]]:
                 if guard not in kept:

@@ -89,9 +89,7 @@ class _Checker:
 
     # -- names --
 
-    def known_name(
-        self, path: Path, name: str, names: frozenset[str] | set[str] | None, zh: str, en: str
-    ) -> bool:
+    def known_name(self, path: Path, name: str, names: frozenset[str] | set[str] | None, zh: str, en: str) -> bool:
         if names is None or name in names:
             return True
         self.say(path, f"没有名为 {name} 的{zh}", f"there is no {en} {name!r}")
@@ -121,9 +119,7 @@ class _Checker:
         elif rest:
             self.say(path, f"不认识的引用 ${name}", f"unknown reference ${name}")
         elif name not in CONTEXT_WORDS:
-            names = (
-                fields if fields is not None else {field.name for field in action.form} if action else set()
-            )
+            names = fields if fields is not None else {field.name for field in action.form} if action else set()
             if name not in names and not (action and self.broken("actions", action.code, "form")):
                 self.say(path, f"表单中没有字段 {name}", f"the form has no field {name!r}")
 
@@ -216,9 +212,7 @@ class _Checker:
         else:
             if state.outcome:
                 self.say((*path, "outcome"), "只有终态有结果", "only a final state has an outcome")
-            unsure = (
-                self.broken(*path, "holder") or self.broken(*path, "collect") or self.broken(*path, "final")
-            )
+            unsure = self.broken(*path, "holder") or self.broken(*path, "collect") or self.broken(*path, "final")
             if not state.holder and not state.collect and not unsure:
                 self.say(path, "缺少持有人 holder", "holder is missing")
         if state.holder:
@@ -244,9 +238,7 @@ class _Checker:
         assert collect is not None
         field = self.answers.get(collect.source)
         if field is None and self.draft.whole:
-            self.say(
-                (*path, "from"), f"没有表单字段 {collect.source}", f"no form has a field {collect.source!r}"
-            )
+            self.say((*path, "from"), f"没有表单字段 {collect.source}", f"no form has a field {collect.source!r}")
         elif field is not None and field.type != "hands":
             self.say((*path, "from"), "应指类型为 hands 的字段", "must name a field of type hands")
         if self.known_name((*path, "action"), collect.action, self.action_names, "动作", "action"):
@@ -275,8 +267,7 @@ class _Checker:
                     self.say(
                         ("actions", action.code, "spawn", index, "on_end"),
                         f"状态 {state.code} 等待子案件，但未说明结果 {'、'.join(sorted(missing))} 的去向",
-                        f"state {state.code!r} waits for the child, but on_end lacks "
-                        + ", ".join(sorted(missing)),
+                        f"state {state.code!r} waits for the child, but on_end lacks " + ", ".join(sorted(missing)),
                     )
 
     # -- actions --
@@ -289,9 +280,7 @@ class _Checker:
             if action.to is None and not self.broken(*path, "to"):
                 self.say(path, "起始动作须有 to", "a start action needs 'to'")
         elif action.origin is None and not self.broken(*path, "from") and not self.broken(*path, "start"):
-            self.say(
-                path, "缺少 from：在哪些状态可执行", "'from' is required: the states in which it may be taken"
-            )
+            self.say(path, "缺少 from：在哪些状态可执行", "'from' is required: the states in which it may be taken")
         if action.to:
             self.known_name((*path, "to"), action.to, self.state_names, "状态", "state")
         if action.origin:
@@ -305,9 +294,7 @@ class _Checker:
                 self.say((*path, "from"), "没有任何状态符合", "no state fits")
         unsure = any(self.broken(*path, key) for key in ("by", "holder", "system"))
         if not (action.by or action.holder or action.system or unsure):
-            self.say(
-                path, "无人可执行：须有 by、holder 或 system", "nobody can do it: needs by, holder or system"
-            )
+            self.say(path, "无人可执行：须有 by、holder 或 system", "nobody can do it: needs by, holder or system")
         for index, role in enumerate(action.by):
             self.role((*path, "by", index), role)
         check_form(action, self.say, self.column, self.role)
@@ -360,9 +347,7 @@ class _Checker:
             if (extend.by is None) == (extend.value is None):
                 self.say(where, "by 与 value 须写且只写一个", "needs either by or value")
             if extend.by is None:
-                if not isinstance(extend.unit, str) or not (
-                    extend.unit in UNITS or extend.unit.startswith("$")
-                ):
+                if not isinstance(extend.unit, str) or not (extend.unit in UNITS or extend.unit.startswith("$")):
                     self.say(
                         (*where, "unit"),
                         f"单位应为 {'、'.join(UNITS)} 之一",
@@ -396,32 +381,24 @@ class _Checker:
                 self.known_name(place, str(args["relation"]), self.relations, "子案件关系", "child relation")
         elif call.name in ("no_open", "has_open", "no_child", "withdraw"):
             if value is not None:
-                self.known_name(
-                    (*where, call.name), str(value), self.relations, "子案件关系", "child relation"
-                )
+                self.known_name((*where, call.name), str(value), self.relations, "子案件关系", "child relation")
         elif call.name in ("not_overdue", "was_overdue"):
             self.known_name((*where, call.name), str(value), self.clock_names, "计时", "clock")
         elif call.name == "facts" and call in action.guards:
             for name in args:
                 if name not in self.facts and name not in (self.known.columns or (name,)) and self.draft.whole:
-                    self.say(
-                        (*where, "facts", name), f"没有字段 {name}", f"there is no field or column {name!r}"
-                    )
+                    self.say((*where, "facts", name), f"没有字段 {name}", f"there is no field or column {name!r}")
         elif call.name == "ticked":
             field = action.field(str(value))
             if (field is None or field.type != "bool") and not self.broken("actions", action.code, "form"):
-                self.say(
-                    (*where, "ticked"), f"表单中没有是否字段 {value}", f"the form has no bool field {value!r}"
-                )
+                self.say((*where, "ticked"), f"表单中没有是否字段 {value}", f"the form has no bool field {value!r}")
         elif call.name == "needs_answer":
-            if action.field(str(args.get("field"))) is None and not self.broken(
-                "actions", action.code, "form"
-            ):
-                name = args.get("field")
+            if action.field(str(args.get("field"))) is None and not self.broken("actions", action.code, "form"):
+                asked = args.get("field")
                 self.say(
                     (*where, "needs_answer", "field"),
-                    f"表单中没有字段 {name}",
-                    f"the form has no field {name!r}",
+                    f"表单中没有字段 {asked}",
+                    f"the form has no field {asked!r}",
                 )
             when = args.get("when")
             for name in when if isinstance(when, Mapping) else ():
@@ -444,11 +421,7 @@ class _Checker:
                 if not action.key or action.system_only:
                     continue
                 first = used.setdefault(action.key, action)
-                if (
-                    first is not action
-                    and (first.code, action.code) not in told
-                    and not _exclusive(first, action)
-                ):
+                if first is not action and (first.code, action.code) not in told and not _exclusive(first, action):
                     told.add((first.code, action.code))
                     self.say(
                         ("actions", action.code, "key"),
@@ -475,13 +448,9 @@ class _Checker:
             path: Path = ("states", code)
             if code not in reached:
                 self.say(path, f"状态 {code} 永远到不了", f"state {code!r} can never be reached")
-            leaving = [
-                a for a in self.actions.values() if code in self.origins[a.code] and a.to not in (None, code)
-            ]
+            leaving = [a for a in self.actions.values() if code in self.origins[a.code] and a.to not in (None, code)]
             if not state.final and not leaving:
-                self.say(
-                    path, f"状态 {code} 不是终态却没有出口", f"state {code!r} is not final and has no exit"
-                )
+                self.say(path, f"状态 {code} 不是终态却没有出口", f"state {code!r} is not final and has no exit")
             for action in self.actions.values():
                 if state.final and code in self.origins[action.code] and not action.after_end:
                     self.say(
@@ -536,8 +505,7 @@ class _Checker:
                 self.say(
                     (*path, "on_end", outcome),
                     f"流程 {spawn.procedure} 没有结果 {outcome}，只有 {'、'.join(sorted(outcomes))}",
-                    f"procedure {spawn.procedure!r} cannot end in {outcome!r}, only in "
-                    + ", ".join(sorted(outcomes)),
+                    f"procedure {spawn.procedure!r} cannot end in {outcome!r}, only in " + ", ".join(sorted(outcomes)),
                 )
         fields = {field.name: field for other in child.actions.values() for field in other.form}
         for outcome, end in spawn.on_end.items():

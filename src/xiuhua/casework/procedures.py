@@ -14,7 +14,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import cache
 from importlib import resources
 from typing import Any
 
@@ -194,12 +193,8 @@ class Draft:
         return tuple(content) if isinstance(content, Mapping) else ()
 
 
-@cache
-def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
-
-
 _PARTS: dict[str, type[Any]] = {"clocks": ClockRule, "states": State, "actions": Action}
+_ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {kind: TypeAdapter(kind) for kind in (Head, *_PARTS.values())}
 
 
 def shape(source: Source) -> tuple[Draft, list[ProcedureFault]]:
@@ -210,14 +205,14 @@ def shape(source: Source) -> tuple[Draft, list[ProcedureFault]]:
 
     def validate(kind: type[Any], value: Mapping[str, Any], path: Path) -> Any:
         try:
-            return _adapter(kind).validate_python(value)
+            return _ADAPTERS[kind].validate_python(value)
         except ValidationError as error:
             errors = error.errors(include_url=False)
             faults.extend(_schema_fault(source, path, dict(item)) for item in errors)
         wrong = {item["loc"][0] for item in errors if item["loc"]}
         draft.dropped |= {(*path, str(key)) for key in wrong}
         try:  # what is left of the part still helps to find what else is wrong
-            return _adapter(kind).validate_python({k: v for k, v in value.items() if k not in wrong})
+            return _ADAPTERS[kind].validate_python({k: v for k, v in value.items() if k not in wrong})
         except ValidationError:
             return None
 

@@ -111,14 +111,12 @@ class Limit:
 
     def amount(self, urgency: str) -> Amount:
         """The limit for one urgency; only for kind ``amount``."""
-        return self.amounts[urgency if urgency in self.amounts else "ordinary"]  # type: ignore[index]
+        return self.amounts[urgency if urgency in self.amounts else "ordinary"]
 
 
 def _amount(value: Any) -> Amount:
     if not isinstance(value, Mapping):
-        raise wrong(
-            "期限应写成 {value: 数字, unit: 单位}", "a limit must be written {value: number, unit: unit}"
-        )
+        raise wrong("期限应写成 {value: 数字, unit: 单位}", "a limit must be written {value: number, unit: unit}")
     if unknown := sorted(set(value) - {"value", "unit"}):
         raise wrong(f"不认识的字段：{'、'.join(unknown)}", f"unknown key: {', '.join(unknown)}")
     unit = value.get("unit")
@@ -348,9 +346,9 @@ class Spawn:
     pauses_parent: StrictBool = False
     independent: StrictBool = False  # lives on when the parent ends
     lead: StrictBool | Annotated[str, StringConstraints(pattern=r"^\$[a-z][a-z0-9_.]*$")] = False
-    on_end: dict[
-        Code, Annotated[OnEnd, BeforeValidator(lambda v: {"action": v} if isinstance(v, str) else v)]
-    ] = plain_field(default_factory=dict)
+    on_end: dict[Code, Annotated[OnEnd, BeforeValidator(lambda v: {"action": v} if isinstance(v, str) else v)]] = (
+        plain_field(default_factory=dict)
+    )
 
 
 @dataclass(frozen=True, slots=True, config=FORBID)

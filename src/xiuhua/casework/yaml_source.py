@@ -139,9 +139,7 @@ def read(source: SourceFile) -> tuple[Source, list[ProcedureFault]]:
         line, column = node.start_mark.line + 1, node.start_mark.column + 1
         tree.marks.setdefault(path, Mark(source.name, line, column))
         if id(node) in seen:
-            say(
-                line, column, path, "不允许使用锚点和别名（& *）", "anchors and aliases (& *) are not allowed"
-            )
+            say(line, column, path, "不允许使用锚点和别名（& *）", "anchors and aliases (& *) are not allowed")
             return None
         seen.add(id(node))
         if len(path) > MAX_DEPTH:
@@ -154,7 +152,7 @@ def read(source: SourceFile) -> tuple[Source, list[ProcedureFault]]:
             return convert_mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
             return [convert(item, (*path, index)) for index, item in enumerate(node.value)]
-        return scalar(node.value, plain=not node.style)
+        return scalar(node.value, plain=not getattr(node, "style", None))
 
     def convert_mapping(node: yaml.MappingNode, path: Path) -> dict[str, Any]:
         found: dict[str, Any] = {}

@@ -58,7 +58,7 @@ def assert_clean(layout: Layout) -> None:
 
 
 @pytest.mark.parametrize("language", ["zh-hans", "en"])
-def test_it_is_a_quiet_svg(language: str):
+def test_it_is_a_quiet_svg(language: str) -> None:
     drawn = diagram(
         procedure(), language, current="open", counts={"open": 12, "gone": 3}, visited=["again"],
         role_titles={"unit": Text("<责任&单位>", "<Unit & co>")},
@@ -76,7 +76,7 @@ def test_it_is_a_quiet_svg(language: str):
     assert {g.get("data-state") for g in root.iter(SVG + "g") if g.get("data-state")} == set(procedure().states)
 
 
-def test_present_state_and_counts_are_marked():
+def test_present_state_and_counts_are_marked() -> None:
     drawn = diagram(
         procedure(), "en", current="open", counts={"open": 12, "again": 0, "done": 123456}, visited=("again",)
     )
@@ -87,7 +87,7 @@ def test_present_state_and_counts_are_marked():
     assert "is-current" not in diagram(procedure(), "en", current="unknown")
 
 
-def test_arrows_name_their_actions_in_the_language():
+def test_arrows_name_their_actions_in_the_language() -> None:
     zh, en = diagram(procedure(), "zh-hans"), diagram(procedure(), "en")
     assert "待办 → 查看: 查看" in zh and "Open → Looking: Look" in en
     assert "Looking → Again: Bad (automatic)" in en, "what only the engine does is said"
@@ -95,7 +95,7 @@ def test_arrows_name_their_actions_in_the_language():
 
 
 @pytest.mark.parametrize("language", ["zh-hans", "en"])
-def test_nothing_overlaps(language: str):
+def test_nothing_overlaps(language: str) -> None:
     assert_clean(laid_out(procedure(), language))
 
 
@@ -132,6 +132,6 @@ def any_procedure(draw: st.DrawFn) -> Procedure:
 
 @settings(max_examples=80, deadline=None)
 @given(any_procedure(), st.sampled_from(["zh-hans", "en"]))
-def test_no_procedure_draws_a_line_through_a_box(one: Procedure, language: str):
+def test_no_procedure_draws_a_line_through_a_box(one: Procedure, language: str) -> None:
     assert_clean(laid_out(one, language))
     ElementTree.fromstring(diagram(one, language, current="s0", counts={"s0": 3}))

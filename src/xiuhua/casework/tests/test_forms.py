@@ -52,7 +52,7 @@ CONTEXT = FormContext(
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _compiled():
+def _compiled() -> None:
     compile_all()
 
 
@@ -123,7 +123,7 @@ GOOD_ANSWERS: list[tuple[str, Any, Any, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("kind", "raw", "stored", "more"), GOOD_ANSWERS)
-def test_answers_are_cleaned(kind: str, raw: Any, stored: Any, more: dict[str, Any]):
+def test_answers_are_cleaned(kind: str, raw: Any, stored: Any, more: dict[str, Any]) -> None:
     assert answer(kind, raw, **more) == stored
     assert answer(kind, stored, **more) == stored, "reading a stored answer again changes nothing"
 
@@ -191,7 +191,7 @@ BAD_ANSWERS: list[tuple[str, Any, str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("kind", "raw", "words", "more"), BAD_ANSWERS)
-def test_wrong_answers_are_told(kind: str, raw: Any, words: str, more: dict[str, Any]):
+def test_wrong_answers_are_told(kind: str, raw: Any, words: str, more: dict[str, Any]) -> None:
     assert words in error(kind, raw, **more)
     chinese = error(kind, raw, "zh-hans", **more)
     assert any("\u4e00" <= char <= "\u9fff" for char in chinese), chinese
@@ -207,7 +207,7 @@ FORM = [
 OTHER = FormContext(today=date(2026, 3, 4), user=lambda value, item: int(value), case={"urgency": "low"}, actor=7)
 
 
-def test_defaults_requirements_and_unknown_names():
+def test_defaults_requirements_and_unknown_names() -> None:
     with override("en"):
         answers, errors = parse(FORM, {"level": "high", "extra": 1}, OTHER)
     assert [(e.field, e.message) for e in errors] == [
@@ -222,12 +222,12 @@ def test_defaults_requirements_and_unknown_names():
     assert prefill(FORM, OTHER) == {"count": 1, "urgency": "low", "who": 7}
 
 
-def test_a_wrong_answer_does_not_hide_the_others():
+def test_a_wrong_answer_does_not_hide_the_others() -> None:
     _answers, errors = parse(FORM, {"level": "mid", "count": "x", "urgency": "mid"}, OTHER)
     assert [e.field for e in errors] == ["level", "count", "urgency"]
 
 
-def test_a_browser_form_says_the_same_as_the_api():
+def test_a_browser_form_says_the_same_as_the_api() -> None:
     form = [
         field("photos", "photos"), field("position", "place"), field("bool", "sure"), field("multi_choice", "kinds"),
         field("hands", "hands"), field("text", "note"),
@@ -244,13 +244,13 @@ def test_a_browser_form_says_the_same_as_the_api():
     assert parse(form, api, CONTEXT)[1] == ()
 
 
-def test_an_empty_browser_form_is_empty():
+def test_an_empty_browser_form_is_empty() -> None:
     form = [field(kind, kind) for kind in FIELD_TYPES]
     answers, errors = parse(form, from_post(form, QueryDict("&".join(f"{kind}=" for kind in FIELD_TYPES))), CONTEXT)
     assert (answers, errors) == ({"bool": False}, ())
 
 
-def test_personal_answers_and_words_are_told_apart():
+def test_personal_answers_and_words_are_told_apart() -> None:
     form = [
         field("person_name", "name"),
         field("text", "note"),
@@ -270,7 +270,7 @@ parts = st.sampled_from(["lon", "lat", "datum", "accuracy_m", "lon_e7", "lat_e7"
 
 
 @given(st.sampled_from(FIELD_TYPES), json_values | st.dictionaries(parts, json_values, max_size=5))
-def test_whatever_is_sent_is_answered(kind: str, raw: Any):
+def test_whatever_is_sent_is_answered(kind: str, raw: Any) -> None:
     """Anything becomes an answer that JSON keeps without floats and that reads back the same, or a sentence."""
     answers, errors = parse([field(kind)], {"a": raw}, CONTEXT)
     assert all(e.message for e in errors)
@@ -287,7 +287,7 @@ def _leaves(value: Any) -> list[Any]:
 
 
 @given(st.integers(-1_800_000_000, 1_800_000_000), st.integers(-900_000_000, 900_000_000))
-def test_positions_keep_every_digit(lon_e7: int, lat_e7: int):
+def test_positions_keep_every_digit(lon_e7: int, lat_e7: int) -> None:
     given_place = {"lon": lon_e7 / 1e7, "lat": lat_e7 / 1e7}
     found = answer("position", given_place)
     assert (found["lon_e7"], found["lat_e7"]) == (lon_e7, lat_e7)
@@ -296,7 +296,7 @@ def test_positions_keep_every_digit(lon_e7: int, lat_e7: int):
 # -- JSON Schema ------------------------------------------------------------------------------------------------------
 
 
-def test_the_schema_describes_the_form():
+def test_the_schema_describes_the_form() -> None:
     schema = json_schema(FORM, "en")
     assert schema["required"] == ["level"] and schema["additionalProperties"] is False
     assert schema["properties"]["level"]["enum"] == ["low", "high"]
@@ -310,7 +310,7 @@ def test_the_schema_describes_the_form():
     ]
 
 
-def test_the_schema_accepts_what_the_form_accepts():
+def test_the_schema_accepts_what_the_form_accepts() -> None:
     """In the API's own types; pages send text where the schema asks a number, a list or an object."""
     typed = {"bool": bool, "integer": int, "multi_choice": list, "text": str, "photos": list}
     checked = set()
@@ -336,13 +336,13 @@ def test_the_schema_accepts_what_the_form_accepts():
     }
 
 
-def test_every_type_has_a_schema():
+def test_every_type_has_a_schema() -> None:
     for language in ("zh-hans", "en"):
         schema = json_schema([field(kind, kind) for kind in FIELD_TYPES], language)
         jsonschema_rs.meta.validate(schema)
         assert set(schema["properties"]) == set(FIELD_TYPES)
 
 
-def test_engine_actions_are_no_part_of_the_api():
+def test_engine_actions_are_no_part_of_the_api() -> None:
     procedure = load([SourceFile("fix.yaml", GOOD), SourceFile("glance.yaml", CHILD)]).get("fix")
     assert set(action_schemas(procedure, "en")) == {"fix.report", "fix.look", "fix.finish", "fix.reopen"}

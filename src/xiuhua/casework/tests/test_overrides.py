@@ -40,7 +40,7 @@ def with_override(*texts: str) -> list[SourceFile]:
     return [SourceFile("base.yaml", BASE), *(SourceFile(f"own{i}.yaml", text) for i, text in enumerate(texts))]
 
 
-def test_only_what_is_named_changes():
+def test_only_what_is_named_changes() -> None:
     own = HEAD + "clocks: {main: {limit: {value: 5, unit: day}}}\nactions: {report: {by: [collector]}}\n"
     library = load(with_override(own))
     base, county = library.get("fix"), library.get("fix", "county")
@@ -54,7 +54,7 @@ def test_only_what_is_named_changes():
     assert library.get("fix", "elsewhere") is base
 
 
-def test_later_overrides_lie_on_earlier_ones_and_null_removes():
+def test_later_overrides_lie_on_earlier_ones_and_null_removes() -> None:
     library = load(
         with_override(
             HEAD + "actions: {note: {title: {zh: 记, en: Note}, from: open, by: [unit], key: n}}\n",
@@ -66,7 +66,7 @@ def test_later_overrides_lie_on_earlier_ones_and_null_removes():
     assert removed.clocks == {} and set(removed.states) == {"open", "done"}
 
 
-def test_a_fault_names_the_file_that_wrote_it():
+def test_a_fault_names_the_file_that_wrote_it() -> None:
     own = HEAD + "states:\n  open: {run: [nope]}\n"
     faults = check(with_override(own))
     assert {(f.file, f.message.en) for f in faults} >= {("own0.yaml", "there is no clock 'nope'")}
@@ -79,14 +79,14 @@ def lawful_faults(text: str) -> list[str]:
     return [f"{f.file}:{f.line}: {f.message.en}" for f in check(with_override(text)) if "law" in f.message.en]
 
 
-def test_a_lawful_guard_cannot_be_removed():
+def test_a_lawful_guard_cannot_be_removed() -> None:
     own = HEAD + "actions:\n  close:\n    guards: [located]\n"
     assert lawful_faults(own) == [
         "own0.yaml:5: action 'close' lacks the lawful guard 'ticked'; an override cannot remove or change it"
     ]
 
 
-def test_nor_changed_nor_emptied_nor_its_action_dropped():
+def test_nor_changed_nor_emptied_nor_its_action_dropped() -> None:
     assert lawful_faults(HEAD + "actions: {close: {guards: [{ticked: other, lawful: true}]}}\n")
     assert lawful_faults(HEAD + "actions: {close: {guards: [{ticked: met}]}}\n"), "the mark itself cannot be dropped"
     assert lawful_faults(HEAD + "actions: {close: {guards: null}}\n")
@@ -96,7 +96,7 @@ def test_nor_changed_nor_emptied_nor_its_action_dropped():
     assert lawful_faults(HEAD + "actions: {stop: {lawful: false}}\n")
 
 
-def test_nor_walked_around_by_a_new_action():
+def test_nor_walked_around_by_a_new_action() -> None:
     around = "actions: {slip: {title: {zh: 溜, en: Slip}, from: %s, to: done, by: [unit]%s}}\n"
     for origin in ("open", "[open]", "'*'"):
         assert lawful_faults(HEAD + around % (origin, ""))
@@ -104,14 +104,14 @@ def test_nor_walked_around_by_a_new_action():
     assert not check(with_override(HEAD + around % ("open", kept)))
 
 
-def test_other_guards_may_go_and_more_may_come():
+def test_other_guards_may_go_and_more_may_come() -> None:
     own = HEAD + "actions: {close: {guards: [{ticked: met, lawful: true}, {joined: all}]}}\n"
     assert not check(with_override(own))
     longer = HEAD + "actions: {close: {guards: [{name: ticked, args: {value: met}, lawful: true}]}}\n"
     assert not check(with_override(longer)), "the long form says the same"
 
 
-def test_heads_of_overrides():
+def test_heads_of_overrides() -> None:
     for text, field in [
         ("override: fix\n", "for"),
         ("override: fax\nfor: county\n", "override"),

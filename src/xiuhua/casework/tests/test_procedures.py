@@ -110,7 +110,7 @@ def place(text: str, needle: str) -> tuple[int, int]:
     return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
 
 
-def test_a_good_procedure_loads():
+def test_a_good_procedure_loads() -> None:
     procedure = load(sources(), KNOWN).get("fix")
     assert procedure.title.zh == "维修"
     assert [a.code for a in procedure.start_actions()] == ["report"]
@@ -173,7 +173,7 @@ WRONG: list[tuple[str, str, str, str]] = [
 
 
 @pytest.mark.parametrize(("old", "new", "where", "words"), WRONG, ids=[f"{w[3]}:{w[1][:24]}" for w in WRONG])
-def test_each_fault_is_found_at_its_place(old: str, new: str, where: str, words: str):
+def test_each_fault_is_found_at_its_place(old: str, new: str, where: str, words: str) -> None:
     assert GOOD.count(old) == 1
     text = GOOD.replace(old, new)
     faults = check(sources(text), KNOWN)
@@ -184,7 +184,7 @@ def test_each_fault_is_found_at_its_place(old: str, new: str, where: str, words:
     assert all(f.line > 0 and f.column > 0 and f.message.zh for f in faults)
 
 
-def test_states_that_lead_nowhere_or_cannot_be_reached():
+def test_states_that_lead_nowhere_or_cannot_be_reached() -> None:
     text = GOOD.replace(
         "  done: {title", "  lost: {title: {zh: 迷, en: Lost}, stage: work, holder: {role: unit}}\n  done: {title"
     )
@@ -193,7 +193,7 @@ def test_states_that_lead_nowhere_or_cannot_be_reached():
     assert found == {"state 'lost' can never be reached", "state 'lost' is not final and has no exit"}
 
 
-def test_all_faults_come_at_once_and_nothing_loads():
+def test_all_faults_come_at_once_and_nothing_loads() -> None:
     text = (
         GOOD.replace("unit: work_hour", "unit: week").replace("to: looking", "to: lookin").replace("key: n", "key: NN")
     )
@@ -208,7 +208,7 @@ def test_all_faults_come_at_once_and_nothing_loads():
     assert order == sorted(order)
 
 
-def test_a_wrong_part_does_not_make_false_faults():
+def test_a_wrong_part_does_not_make_false_faults() -> None:
     """A field of unknown type is one fault, not also an unknown reference for everything that names it."""
     faults = check(sources(GOOD.replace("type: organisation", "type: organization")), KNOWN)
     assert len(faults) == 1
@@ -229,13 +229,13 @@ def test_a_wrong_part_does_not_make_false_faults():
         ("\ttab: 1\n", 1, 1, "syntax error"),
     ],
 )
-def test_what_is_no_yaml_of_ours(text: str, line: int, column: int, words: str):
+def test_what_is_no_yaml_of_ours(text: str, line: int, column: int, words: str) -> None:
     _tree, faults = read(SourceFile("x.yaml", text))
     assert any(words in f.message.en for f in faults), faults
     assert (faults[0].line, faults[0].column) == (line, column)
 
 
-def test_bombs_are_refused_quickly():
+def test_bombs_are_refused_quickly() -> None:
     bomb = "a0: &a0 [x,x,x,x,x,x,x,x,x]\n" + "".join(
         f"a{i}: &a{i} [{','.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 30)
     )
@@ -244,7 +244,7 @@ def test_bombs_are_refused_quickly():
     assert check([SourceFile("e.yaml", "a: 1\n" * 300_000)])
 
 
-def test_words_stay_words():
+def test_words_stay_words() -> None:
     """`yes`, `no`, `on`, a date, a time and a number with a leading zero are text; only true and false are booleans."""
     data = read(SourceFile("x", "a: yes\nb: on\nno: 12:30\nd: 2026-01-02\ne: 0101\nf: 15\ng: true\nh: '15'\ni: ~\n"))[
         0
@@ -262,14 +262,14 @@ def test_words_stay_words():
     }
 
 
-def test_a_version_comes_back_as_it_was():
+def test_a_version_comes_back_as_it_was() -> None:
     for procedure in load(sources(), KNOWN):
         again = from_canonical(procedure.text)
         assert again == procedure
         assert again.digest == procedure.digest
 
 
-def test_the_digest_follows_meaning_not_layout():
+def test_the_digest_follows_meaning_not_layout() -> None:
     first = load(sources(), KNOWN).get("fix")
     same = load(sources("# a comment\n" + GOOD.replace("key: n", "key:   n")), KNOWN).get("fix")
     other = load(sources(GOOD.replace("value: 2, unit", "value: 3, unit")), KNOWN).get("fix")
@@ -277,13 +277,13 @@ def test_the_digest_follows_meaning_not_layout():
     assert len(first.digest) == 64
 
 
-def test_two_files_of_one_procedure():
+def test_two_files_of_one_procedure() -> None:
     faults = check([*sources(), SourceFile("other.yaml", CHILD)], KNOWN)
     assert [(f.file, f.field) for f in faults] == [("other.yaml", "procedure")]
 
 
 @given(st.text(max_size=200))
-def test_no_text_makes_the_reader_fall(text: str):
+def test_no_text_makes_the_reader_fall(text: str) -> None:
     for fault in check([SourceFile("x.yaml", text)], KNOWN):
         assert fault.line >= 1 and fault.column >= 1 and fault.message.en
 
@@ -293,7 +293,7 @@ def test_no_text_makes_the_reader_fall(text: str):
     st.integers(1, 40),
     st.sampled_from(["", "x", "{", "[1]", ": ", "null", "~", "3.5", "\n"]),
 )
-def test_no_damage_makes_the_loader_fall(at: int, length: int, patch: str):
+def test_no_damage_makes_the_loader_fall(at: int, length: int, patch: str) -> None:
     """Cut a piece out, put something in: either it loads, or there are faults with places; never another error."""
     text = GOOD[:at] + patch + GOOD[at + length :]
     for fault in check(sources(text), KNOWN):

@@ -23,7 +23,7 @@ def city_case(variant: str = "") -> Procedure:
     return procedures().get("city_case", variant)
 
 
-def test_all_load_with_the_names_that_the_house_knows():
+def test_all_load_with_the_names_that_the_house_knows() -> None:
     """Roles, guards, effects, outbox kinds and columns that the YAML names exist."""
     from xiuhua.casework import library, registry
 
@@ -31,7 +31,7 @@ def test_all_load_with_the_names_that_the_house_knows():
     assert check(package_sources([PACKAGE]), library.known()) == ()
 
 
-def test_all_procedures_of_the_room():
+def test_all_procedures_of_the_room() -> None:
     assert set(procedures().codes()) == {
         "city_case", "verification_task", "check_task", "extension_request", "hold_request", "supervision_answer",
         "overdue_appeal", "joint_task", "sub_dispatch", "self_handled",
@@ -60,7 +60,7 @@ voided         end       -                 -                  -
 """
 
 
-def test_states_holders_and_clocks():
+def test_states_holders_and_clocks() -> None:
     found = []
     for state in city_case().states.values():
         holder = (
@@ -120,7 +120,7 @@ AFTER_FILING = {
 
 
 @pytest.mark.parametrize("line", WAYS.strip().splitlines(), ids=lambda line: line.split()[1])
-def test_ways(line: str):
+def test_ways(line: str) -> None:
     origin, code, to, *roles = line.split()
     action = city_case().actions[code]
     assert set(action.from_states) == (set() if origin == "-" else set(origin.split(",")))
@@ -128,7 +128,7 @@ def test_ways(line: str):
     assert action.system_only if roles == ["*"] else action.by == tuple(roles)
 
 
-def test_over_all_stages_after_filing():
+def test_over_all_stages_after_filing() -> None:
     for code, to, roles in [
         ("force_close", "forced_closed", ("leader",)),
         ("void_filed", "voided", ("leader",)),
@@ -143,7 +143,7 @@ def guards(code: str, variant: str = "") -> dict[str, dict[str, object]]:
     return {call.name: call.args for call in city_case(variant).actions[code].guards}
 
 
-def test_guards_of_the_written_rules():
+def test_guards_of_the_written_rules() -> None:
     assert "no_handler" in guards("return_not_ours"), "an assigned handler must be recalled before a return"
     assert guards("declare_dispute")["min"] == {"column": "returns", "value": 2}
     assert {"not_overdue", "max", "no_open"} <= set(guards("ask_extension"))
@@ -156,7 +156,7 @@ def test_guards_of_the_written_rules():
 
 
 @pytest.mark.parametrize("variant", ["", "one_centre"])
-def test_lawful_conditions_stand_in_every_variant(variant: str):
+def test_lawful_conditions_stand_in_every_variant(variant: str) -> None:
     lawful = {
         (code, call.name)
         for code, action in city_case(variant).actions.items()
@@ -166,7 +166,7 @@ def test_lawful_conditions_stand_in_every_variant(variant: str):
     assert lawful == {("file", "located"), ("file", "fileable"), ("close", "ticked"), ("close", "needs_answer")}
 
 
-def test_one_centre_differs_only_in_who():
+def test_one_centre_differs_only_in_who() -> None:
     base, one = city_case(), city_case("one_centre")
     assert one.states["to_dispatch"].holder and one.states["to_dispatch"].holder.role == "intake_operator"
     assert "intake_operator" in one.actions["dispatch"].by
@@ -178,14 +178,14 @@ def test_one_centre_differs_only_in_who():
     assert dict(base.clocks) == dict(one.clocks)
 
 
-def test_every_outcome_of_a_child_that_a_state_waits_for_leads_on():
+def test_every_outcome_of_a_child_that_a_state_waits_for_leads_on() -> None:
     case = city_case()
     for relation, procedure in [("verification", "verification_task"), ("check", "check_task")]:
         spawn = next(s for a in case.actions.values() for s in a.spawn if s.relation == relation)
         assert set(spawn.on_end) == procedures().get(procedure).outcomes()
 
 
-def test_verification_pauses_intake_and_return_pauses_handling():
+def test_verification_pauses_intake_and_return_pauses_handling() -> None:
     states = city_case().states
     assert states["verifying"].pause == ("intake",)
     assert states["returned"].pause == ("handling",)
@@ -193,28 +193,28 @@ def test_verification_pauses_intake_and_return_pauses_handling():
     assert city_case().actions["refuse_return"].clocks.take_back == ("handling",)  # type: ignore[union-attr]
 
 
-def test_passing_down_goes_to_any_depth_under_one_clock():
+def test_passing_down_goes_to_any_depth_under_one_clock() -> None:
     sub = procedures().get("sub_dispatch")
     assert sub.clocks["shared"].limit.kind == "parent"
     assert {s.procedure for a in sub.actions.values() for s in a.spawn} == {"sub_dispatch"}
     assert procedures().get("joint_task").clocks["shared"].limit.kind == "parent"
 
 
-def test_limits_are_samples_with_a_source():
+def test_limits_are_samples_with_a_source() -> None:
     for procedure in procedures():
         for clock in procedure.clocks.values():
             assert clock.source, f"{procedure.code}.{clock.code}"
             assert clock.sample == (clock.limit.kind in ("amount", "of")), f"{procedure.code}.{clock.code}"
 
 
-def test_collectors_report_with_a_photo_and_results_show_the_after():
+def test_collectors_report_with_a_photo_and_results_show_the_after() -> None:
     photos = city_case().actions["patrol_report"].field("photos")
     assert photos is not None and photos.required and photos.min == "1" and photos.stage == "before"
     after = city_case().actions["submit_result"].field("photos")
     assert after is not None and after.required and after.stage == "after"
 
 
-def test_personal_data_is_asked_only_of_reporters():
+def test_personal_data_is_asked_only_of_reporters() -> None:
     asked = {
         (procedure.code, action.code, field.name)
         for procedure in procedures()
@@ -226,7 +226,7 @@ def test_personal_data_is_asked_only_of_reporters():
     assert {"phone", "person_name"} <= PERSONAL_TYPES
 
 
-def test_free_words_are_never_handed_on_as_codes():
+def test_free_words_are_never_handed_on_as_codes() -> None:
     """What stays in the log after an erasure is codes and numbers; free text is `text` or `long_text` everywhere."""
     for procedure in procedures():
         for action in procedure.actions.values():
@@ -235,7 +235,7 @@ def test_free_words_are_never_handed_on_as_codes():
                     assert field.is_text
 
 
-def test_titles_are_in_the_field_s_words():
+def test_titles_are_in_the_field_s_words() -> None:
     """No full stops, no exclamation marks, no Latin words in Chinese titles and no Chinese in English ones."""
     for procedure in procedures():
         for part in (*procedure.states.values(), *procedure.actions.values(), *procedure.clocks.values()):
@@ -243,12 +243,12 @@ def test_titles_are_in_the_field_s_words():
             assert not re.search(r"[\u4e00-\u9fff]|[.!]$", part.title.en), part.title.en
 
 
-def test_stored_versions_come_back():
+def test_stored_versions_come_back() -> None:
     for procedure in procedures():
         assert from_canonical(procedure.text) == procedure
 
 
-def test_every_procedure_has_a_diagram():
+def test_every_procedure_has_a_diagram() -> None:
     for procedure in procedures():
         for language in ("zh-hans", "en"):
             drawn = diagram(procedure, language)
@@ -256,7 +256,7 @@ def test_every_procedure_has_a_diagram():
             assert width <= 1160, f"{procedure.code} is {width} wide: more than a desk shows beside the navigation"
 
 
-def test_a_city_cannot_drop_the_close_condition():
+def test_a_city_cannot_drop_the_close_condition() -> None:
     own = SourceFile("own.yaml", "override: city_case\nfor: own\nactions: {close: {guards: []}}\n")
     faults = check([*package_sources([PACKAGE]), own])
     assert {(f.file, f.field) for f in faults} == {("own.yaml", "actions.close.guards")}
