@@ -90,7 +90,7 @@ def chosen(actor: Actor, request: HttpRequest) -> tuple[QuerySet[Case], list[Fil
         cases = cases.filter(parent__isnull=True)
     for one in active:
         cases = cases.filter(one.part)
-    return cases, active, words
+    return cases.select_related("parent__parent"), active, words
 
 
 def tags(request: HttpRequest, active: list[Filter]) -> list[Tag]:

@@ -45,7 +45,7 @@ def inbox(request: HttpRequest) -> HttpResponse:
         Tag(label, f"?show={code}" if code else "?", counts[f"n_{code or 'all'}"], code == chosen, tone=tone)
         for code, (label, _part, tone) in kinds.items()
     ]
-    cases: QuerySet[Case] = waiting.filter(kinds[chosen][1])
+    cases: QuerySet[Case] = waiting.filter(kinds[chosen][1]).select_related("parent__parent")
     try:
         page = paging.page(
             cases, paging.CASE_SORTS["due"], filters={"inbox": chosen}, cursor=request.GET.get("after", ""), size=50
