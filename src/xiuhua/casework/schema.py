@@ -285,7 +285,7 @@ class Field:
         return self.type in TEXT_TYPES
 
 
-CALL_EXTRAS = frozenset({"lawful", "say", "hide"})
+CALL_EXTRAS = frozenset({"lawful", "say", "hide", "on_submit"})
 
 
 @dataclass(frozen=True, slots=True, config=FORBID)
@@ -299,6 +299,7 @@ class Call:
     lawful: StrictBool = False
     say: Title | None = None
     hide: StrictBool = False
+    on_submit: StrictBool = False  # judged with the answers, not while the action is only offered
 
 
 def _call(value: Any) -> Any:

@@ -155,6 +155,15 @@ def test_guards_of_the_written_rules() -> None:
     assert {c.args["value"] for c in city_case().actions["return_not_ours"].effects if c.name == "count"} == {"returns"}
 
 
+def test_what_the_form_itself_answers_is_judged_when_it_is_sent() -> None:
+    """A box that nobody could tick yet does not make the action look refused."""
+    for procedure in procedures():
+        for action in procedure.actions.values():
+            for call in action.guards:
+                if call.name in ("ticked", "needs_answer") or (call.name == "located" and action.field("position")):
+                    assert call.on_submit, f"{procedure.code}.{action.code}.{call.name}"
+
+
 @pytest.mark.parametrize("variant", ["", "one_centre"])
 def test_lawful_conditions_stand_in_every_variant(variant: str) -> None:
     lawful = {
