@@ -108,11 +108,18 @@ def visible(actor: Actor, cases: QuerySet[Case] | None = None) -> QuerySet[Case]
         allowed |= Q(created_by_id=actor.user_id) | Q(holder_user_id=actor.user_id)
         allowed |= Q(pk__in=Party.objects.filter(user_id=actor.user_id).values("case_id"))
         allowed |= Q(pk__in=Hand.objects.filter(user_id=actor.user_id).values("case_id"))
+        # What waits for somebody can be opened by them, whatever else their post reads.
+        allowed |= Q(open=True) & _waiting(actor)
     return cases.filter(allowed)
 
 
 def inbox(actor: Actor) -> QuerySet[Case]:
     """What waits for this actor, in person and through posts."""
+    return Case.objects.filter(_waiting(actor), open=True)
+
+
+def _waiting(actor: Actor) -> Q:
+    """Cases that an actor's person or posts hold."""
     waiting = Q(holder_user_id=actor.user_id)
     hands = Q(user_id=actor.user_id)
     for seat in actor.seats:
@@ -134,4 +141,4 @@ def inbox(actor: Actor) -> QuerySet[Case]:
             hands |= Q(organisation_id=seat.organisation_id)
         hands |= Q(role=seat.role, user__isnull=True, organisation__isnull=True)
     waiting |= Q(pk__in=Hand.objects.filter(hands, open=True).values("case_id"))
-    return Case.objects.filter(waiting, open=True)
+    return waiting

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 from collections.abc import Iterable
 from datetime import date
 from functools import cache
@@ -14,14 +13,12 @@ from django.db import transaction
 from pydantic import BaseModel, ConfigDict
 
 from xiuhua.casework import library
-from xiuhua.city import category_import, duty_import, memory, organisation_import
+from xiuhua.city import category_import, duty_import, grid_maker, ground_import, memory, organisation_import
 from xiuhua.city.access import Actor, actor_for
 from xiuhua.city.models import Appointment, Organisation, Platform, Post, User
-from xiuhua.demo import ground
 
 CITY = "421200"
 SINCE = date(2026, 1, 1)
-SEED = 20261123
 
 
 class Person(BaseModel):
@@ -49,7 +46,8 @@ def people() -> tuple[Person, ...]:
 
 def load(*, password: str | None = None) -> None:
     """Ground, organisations, categories, duties, procedures and accounts; may be called again."""
-    ground.load(random.Random(SEED))  # noqa: S311  the same city each time
+    ground_import.import_city()
+    grid_maker.load(SINCE)
     organisation_import.import_profile(city=CITY)
     category_import.import_folder()
     duty_import.import_profile(city=CITY)
