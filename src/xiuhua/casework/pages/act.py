@@ -82,9 +82,7 @@ def _what_happened(after: Case, rules: Procedure, chosen: Action) -> str:
     return said
 
 
-def told_before(
-    case: Case, rules: Procedure, chosen: Action, actor: Actor, data: Mapping[str, Any]
-) -> list[Row]:
+def told_before(case: Case, rules: Procedure, chosen: Action, actor: Actor, data: Mapping[str, Any]) -> list[Row]:
     """What the room of the procedure says about these answers, then what will follow."""
     explain = questions.EXPLAINERS.get((rules.code, chosen.code))
     return [*(explain(case, data)[1] if explain else ()), *foresee.rows(case, rules, chosen, actor, data)]

@@ -13,12 +13,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.dateparse import parse_date
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from xiuhua.casework import library, moments, paging, permits, search
 from xiuhua.casework.models import Case
 from xiuhua.casework.pages import present
-from xiuhua.city import organisations
+from xiuhua.city import categories, locator, organisations
 from xiuhua.city.access import Actor, requires
 from xiuhua.city.models import Platform
 from xiuhua.ui.parts import Tag
@@ -59,8 +60,22 @@ def filters(request: HttpRequest) -> list[Filter]:
         row = Platform.objects.filter(code=platform).first()
         if row is not None:
             add("platform", row.title(request.LANGUAGE_CODE), Q(platform_id=row.pk))
+    if stage := get("stage", ""):
+        add("stage", str(_stages().get(stage, stage)), Q(stage=stage))
+    if procedure := get("procedure", ""):
+        add("procedure", str(_procedures().get(procedure, procedure)), Q(procedure_code=procedure))
+    if source := get("source", ""):
+        add("source", str(_sources().get(source, source)), Q(source=source))
+    if (county := get("county", "")).isdigit():
+        add("county", locator.name(county, request.LANGUAGE_CODE) or county, Q(county=county))
+    if (category := get("category", "")).isdigit() and int(category) in categories.catalogue().by_id:
+        add("category", str(categories.catalogue().by_id[int(category)].title), Q(category_id=int(category)))
+    if get("supervised") == "1":
+        add("supervised", _("Supervised"), Q(supervised__gt=0))
     if grid := get("grid", ""):
         add("grid", _("Grid %(code)s") % {"code": grid}, Q(grid=grid))
+    if get("tasks") == "1":
+        add("tasks", _("With tasks and requests"), Q())
     for name, label, way in (("from", _("from %(day)s"), "gte"), ("to", _("until %(day)s"), "lt")):
         try:
             day = parse_date(get(name, ""))
@@ -79,6 +94,60 @@ def _states() -> dict[str, Any]:
         for code, state in library.version(pk).states.items():
             found.setdefault(code, state.title)
     return found
+
+
+def _stages() -> dict[str, Any]:
+    return {code: title for pk in library.active() for code, title in library.version(pk).stage_titles.items()}
+
+
+def _procedures() -> dict[str, Any]:
+    return {one.code: one.title for one in map(library.version, library.active())}
+
+
+def _sources() -> dict[str, Any]:
+    """Where cases come from, as the procedures' own forms say."""
+    found: dict[str, Any] = {}
+    for rules in map(library.version, library.active()):
+        for act in rules.start_actions():
+            for item in act.form:
+                if item.column == "source":
+                    found.update((choice.code, choice.title) for choice in item.choices)
+    return found
+
+
+def choices(request: HttpRequest) -> dict[str, Any]:
+    """What the filter form offers; the same on list and map."""
+    language = get_language()
+    book, tree = categories.catalogue(), organisations.tree()
+    category = book.by_id.get(int(request.GET["category"])) if request.GET.get("category", "").isdigit() else None
+    unit = tree.by_id.get(int(request.GET["unit"])) if request.GET.get("unit", "").isdigit() else None
+    counties = [(code, locator.name(code, language)) for code in locator.ground().counties.codes]
+    return {
+        "get": request.GET,
+        "selects": [
+            (name, title, options, request.GET.get(name, ""))
+            for name, title, options in (
+                ("state", _("State"), _sorted(_states())),
+                ("stage", _("Stage"), list(_stages().items())),
+                ("urgency", _("Urgency"), list(present.URGENCIES.items())),
+                ("county", _("County"), counties),
+                ("source", _("Source of the report"), list(_sources().items())),
+                (
+                    "platform",
+                    _("Platform"),
+                    [(p.code, p.title(language)) for p in Platform.objects.order_by("level", "code")],
+                ),
+            )
+        ],
+        "category": category,
+        "unit": unit,
+        "more": any(request.GET.get(name) for name in ("stage", "county", "source", "platform", "category", "unit")),
+        "kept": [(k, v) for k, v in request.GET.items() if k in ("open", "overdue", "tasks", "grid", "supervised")],
+    }
+
+
+def _sorted(titles: dict[str, Any]) -> list[tuple[str, Any]]:
+    return sorted(titles.items(), key=lambda item: str(item[1]))
 
 
 def chosen(actor: Actor, request: HttpRequest) -> tuple[QuerySet[Case], list[Filter], str]:
@@ -105,7 +174,13 @@ def tags(request: HttpRequest, active: list[Filter]) -> list[Tag]:
 
     found = [Tag(one.label, active=True, remove_url=without(one.name)) for one in active]
     have = {one.name for one in active}
-    wanted = (("open", "1", _("Open")), ("overdue", "1", _("Overdue")), ("urgency", "urgent", _("Urgent")))
+    wanted = (
+        ("open", "1", _("Open")),
+        ("overdue", "1", _("Overdue")),
+        ("urgency", "urgent", _("Urgent")),
+        ("supervised", "1", _("Supervised")),
+        ("tasks", "1", _("With tasks and requests")),
+    )
     found += [Tag(label, with_(name, value)) for name, value, label in wanted if name not in have]
     return found
 
@@ -126,15 +201,12 @@ def case_list(request: HttpRequest) -> HttpResponse:
         request,
         "casework/case_list.html",
         {
+            **choices(request),
             "rows": present.rows(page.rows),
             "tags": tags(request, active),
             "clear_url": reverse("cases") if active or words else "",
             "words": words,
             "sorts": [(s, s.code == sort.code) for s in paging.CASE_SORTS.values() if s.code != "changes"],
-            "states": sorted(_states().items(), key=lambda item: str(item[1])),
-            "state": request.GET.get("state", ""),
-            "platforms": Platform.objects.order_by("level", "code"),
-            "get": request.GET,
             "total": paging.count(cases),
             "next_url": f"?{urlencode({**about, 'after': page.next})}" if page.next else "",
             "first_url": f"?{urlencode(about)}" if request.GET.get("after") else "",

@@ -38,10 +38,7 @@ _ICONS = {
 def find(actor: Actor, number: str) -> Case:
     """The case of a number, if the actor may see it; 404 otherwise, so that numbers tell nothing."""
     case = (
-        permits.visible(actor)
-        .select_related("parent__parent", "platform", "main_case")
-        .filter(number=number)
-        .first()
+        permits.visible(actor).select_related("parent__parent", "platform", "main_case").filter(number=number).first()
     )
     if case is None:
         raise Http404(_("There is no such case, or you may not see it."))

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
+from urllib.parse import urlencode
 
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
-from xiuhua.casework import moments, paging, permits
+from xiuhua.casework import builtin, library, moments, paging, permits
 from xiuhua.casework.models import Case
 from xiuhua.casework.pages import present
-from xiuhua.city.access import signed_in
+from xiuhua.city.access import Actor, signed_in
 from xiuhua.ui.parts import Tag
 
 SOON = timedelta(hours=2)
@@ -30,6 +33,15 @@ def _kinds() -> dict[str, tuple[str, Q, str]]:
     }
 
 
+def posts(actor: Actor) -> list[str]:
+    """The seats from which the actor works, as role and unit."""
+    found = [
+        " · ".join(part for part in (present.unit_name(s.organisation_id), present.role_title(s.role)) if part)
+        for s in actor.seats
+    ]
+    return list(dict.fromkeys(found))
+
+
 @signed_in
 def inbox(request: HttpRequest) -> HttpResponse:
     """The first page after log-in."""
@@ -45,22 +57,40 @@ def inbox(request: HttpRequest) -> HttpResponse:
         Tag(label, f"?show={code}" if code else "?", counts[f"n_{code or 'all'}"], code == chosen, tone=tone)
         for code, (label, _part, tone) in kinds.items()
     ]
+    by_state = waiting.order_by().values_list("procedure_id", "state").annotate(n=Count("pk"))
+    states: dict[str, tuple[Any, int]] = {}
+    for version, code, n in by_state:
+        title = builtin.state_title(library.version(version), code)
+        states[code] = (title, states.get(code, (title, 0))[1] + n)
+    state = request.GET.get("state", "")
+    if state in states and not chosen:
+        waiting = waiting.filter(state=state)
+        tags[0] = replace(tags[0], active=False)
+    else:
+        state = ""
+    state_tags = [
+        Tag(title, f"?state={code}", n, code == state, remove_url="?")
+        for code, (title, n) in sorted(states.items(), key=lambda item: -item[1][1])
+    ]
     cases: QuerySet[Case] = waiting.filter(kinds[chosen][1]).select_related("parent__parent")
+    about = {"inbox": chosen, "state": state}
+    here = urlencode({name: value for name, value in (("show", chosen), ("state", state)) if value})
     try:
-        page = paging.page(
-            cases, paging.CASE_SORTS["due"], filters={"inbox": chosen}, cursor=request.GET.get("after", ""), size=50
-        )
+        page = paging.page(cases, paging.CASE_SORTS["due"], filters=about, cursor=request.GET.get("after", ""), size=50)
     except paging.CursorRefused:
-        page = paging.page(cases, paging.CASE_SORTS["due"], filters={"inbox": chosen}, size=50)
+        page = paging.page(cases, paging.CASE_SORTS["due"], filters=about, size=50)
     return render(
         request,
         "casework/inbox.html",
         {
             "rows": present.rows(page.rows),
             "tags": tags,
-            "next_url": f"?show={chosen}&after={page.next}" if page.next else "",
-            "first_url": f"?show={chosen}" if request.GET.get("after") else "",
-            "total": counts[f"n_{chosen or 'all'}"],
+            "state_tags": state_tags if len(states) > 1 else [],
+            "posts": "、".join(posts(actor)),
+            "narrowed": bool(chosen or state),
+            "next_url": f"?{here}&after={page.next}" if page.next else "",
+            "first_url": f"?{here}" if request.GET.get("after") else "",
+            "total": states[state][1] if state else counts[f"n_{chosen or 'all'}"],
             "as_of": moments.now(),
         },
     )

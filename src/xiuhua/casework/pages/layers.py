@@ -218,6 +218,7 @@ def map_page(request: HttpRequest) -> HttpResponse:
         request,
         "casework/map.html",
         {
+            **case_list.choices(request),
             "map": view,
             "rows": rows,
             "tags": case_list.tags(request, active),

@@ -19,7 +19,7 @@ from xiuhua.city.models import Component
 LIMIT = 20
 
 
-@requires("case.report", "case.act")
+@requires("case.report", "case.act", "case.read")
 def lookup(request: HttpRequest, kind: str) -> JsonResponse:
     """Categories, conditions, organisations, people by role, cases, components."""
     actor = request.actor  # type: ignore[attr-defined]
