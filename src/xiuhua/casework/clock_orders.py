@@ -115,10 +115,18 @@ def issue(
 ) -> ClockOrder:
     """Issue an order and queue it for every open case that it covers. Raises `Refused`."""
     _require(actor, platform)
-    errors = [FieldError(n, _("This is needed.")) for n, v in (("document_number", document_number), ("signatory", signatory)) if not v.strip()]
+    errors = [
+        FieldError(n, _("This is needed."))
+        for n, v in (("document_number", document_number), ("signatory", signatory))
+        if not v.strip()
+    ]
     if ends_at is not None and ends_at <= starts_at:
         errors.append(FieldError("ends_at", _("The end must be after the beginning.")))
-    errors += [FieldError("division_prefixes", _("“%s” is no division code.") % p) for p in division_prefixes if not p.isdigit()]
+    errors += [
+        FieldError("division_prefixes", _("“%s” is no division code.") % p)
+        for p in division_prefixes
+        if not p.isdigit()
+    ]
     errors += [
         FieldError("class_prefixes", _("“%s” is no class; write event, component or component:01.") % p)
         for p in class_prefixes
@@ -222,6 +230,7 @@ def _queue(rows: list[Outbox]) -> int:
 def reach_case(job: Outbox) -> None:
     """One case under a clock order: its clocks are stopped, or run again, as the order stands at delivery."""
     row = ClockOrder.objects.get(pk=job.payload["order"])
+    assert job.case_id is not None
     case = Case.objects.get(pk=job.case_id)
     if case.open and (ops := _ops(row, order_of(row), case)):
         deliver.recount(case, ops, job.key, {"order": row.document_number})

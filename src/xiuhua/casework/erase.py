@@ -37,9 +37,7 @@ def erase(case: Case, actor: Actor, reason: str, *, keep_evidence: bool = False)
 
     Raises `Refused`. Returns the erase event of each case.
     """
-    if actor.kind != "system" and not (
-        actor.has(PERMISSION) and permits.visible(actor).filter(pk=case.pk).exists()
-    ):
+    if actor.kind != "system" and not (actor.has(PERMISSION) and permits.visible(actor).filter(pk=case.pk).exists()):
         raise Refused(Refusal("not_yours", _("You may not erase personal data of this case.")))
     answers = {"reason": reason, "keep_evidence": keep_evidence}
     return [_erase_one(pk, actor, answers) for pk in family(case)]
@@ -106,7 +104,9 @@ def overwrite(using: str = "default") -> None:
             cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             busy = cursor.fetchone()[0]
             if busy:
-                raise StillInUse("the write-ahead log could not be emptied: a long read is under way; it is tried again")
+                raise StillInUse(
+                    "the write-ahead log could not be emptied: a long read is under way; it is tried again"
+                )
         else:
             cursor.execute(f"VACUUM {', '.join(f'casework_{name}' for name in _TABLES)}")
 

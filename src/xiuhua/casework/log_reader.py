@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -54,9 +55,7 @@ def snapshot(connection: BaseDatabaseWrapper) -> Iterator[None]:
     if connection.in_atomic_block:
         yield
         return
-    begin = (
-        "BEGIN DEFERRED" if connection.vendor == "sqlite" else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-    )
+    begin = "BEGIN DEFERRED" if connection.vendor == "sqlite" else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
     with connection.cursor() as cursor:
         cursor.execute(begin)
     try:
@@ -66,7 +65,9 @@ def snapshot(connection: BaseDatabaseWrapper) -> Iterator[None]:
             cursor.execute("ROLLBACK")
 
 
-def rows(connection: BaseDatabaseWrapper, sql: str, key: tuple[int, ...], start: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
+def rows(
+    connection: BaseDatabaseWrapper, sql: str, key: tuple[int, ...], start: tuple[Any, ...]
+) -> Iterator[tuple[Any, ...]]:
     """All rows of a keyset query: ``sql`` takes the last key's parts and a limit; ``key`` are their columns."""
     last = start
     with connection.cursor() as cursor:
@@ -81,10 +82,9 @@ def rows(connection: BaseDatabaseWrapper, sql: str, key: tuple[int, ...], start:
 
 def events(connection: BaseDatabaseWrapper, case_id: int | None = None) -> Iterator[EventRow]:
     """All events in order of (case, seq), or those of one case."""
-    if case_id is not None:
-        sql = _EVENTS.replace("WHERE ", f"WHERE e.case_id = {int(case_id)} AND ")
-        return map(EventRow._make, rows(connection, sql, (1, 2), (case_id, -1)))
-    return map(EventRow._make, rows(connection, _EVENTS, (1, 2), (-1, -1)))
+    start = (-1, -1) if case_id is None else (case_id, -1)
+    found = map(EventRow._make, rows(connection, _EVENTS, (1, 2), start))
+    return found if case_id is None else takewhile(lambda row: row.case_id == case_id, found)
 
 
 def microseconds(vendor: str) -> Callable[[Any], int]:

@@ -49,7 +49,9 @@ def move(url: str, *, source: str = "default") -> verify.Report:
             _reset_sequences(target, tables)
         different = [m._meta.db_table for m in tables if _count(target, m) != _count(connections[source], m)]
         if different:
-            raise MoveRefused(f"the source was written to meanwhile: {', '.join(different)}; empty the target and repeat")
+            raise MoveRefused(
+                f"the source was written to meanwhile: {', '.join(different)}; empty the target and repeat"
+            )
         return verify.verify(using=TARGET)
     finally:
         target.close()
@@ -59,9 +61,9 @@ def connect(url: str) -> BaseDatabaseWrapper:
     """A connection of its own to another database, under the alias `TARGET`."""
     known = {**connections.settings, TARGET: database(url, "FULL")}
     connections.settings = connections.configure_settings(known)
-    if hasattr(connections._connections, TARGET):
-        delattr(connections._connections, TARGET)
-    return connections[TARGET]
+    connection = connections.create_connection(TARGET)
+    connections[TARGET] = connection
+    return connection
 
 
 def _tables() -> list[type[models.Model]]:
@@ -77,11 +79,11 @@ def _copy(model: type[models.Model], source: BaseDatabaseWrapper, target: BaseDa
     """All rows of one table. Foreign keys are checked at the end of the transaction."""
     fields = list(model._meta.concrete_fields)
     quote = target.ops.quote_name
-    columns = ", ".join(quote(f.column) for f in fields)
+    columns = ", ".join(quote(f.column or "") for f in fields)
     table = quote(model._meta.db_table)
     with target.cursor() as cursor:
         if model._meta.app_label in MADE_BY_MIGRATE:  # ours keep their numbers
-            cursor.execute(f"DELETE FROM {table}")
+            cursor.execute(f"DELETE FROM {table}")  # noqa: S608
         with cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
             for row in _rows(model, fields, source):
                 copy.write_row(row)

@@ -51,7 +51,9 @@ def compare(*, using: str = "default", fix: bool = False) -> Iterator[Difference
                 yield from _differences(case, found, us, using, fix)
 
 
-def _batches(events: Iterable[tuple[int, list[log_reader.EventRow]]]) -> Iterator[list[tuple[int, list[log_reader.EventRow]]]]:
+def _batches(
+    events: Iterable[tuple[int, list[log_reader.EventRow]]],
+) -> Iterator[list[tuple[int, list[log_reader.EventRow]]]]:
     batch = []
     for one in events:
         batch.append(one)
@@ -61,14 +63,10 @@ def _batches(events: Iterable[tuple[int, list[log_reader.EventRow]]]) -> Iterato
     yield batch
 
 
-def _differences(
-    case: Case, found: list[log_reader.EventRow], us: Any, using: str, fix: bool
-) -> Iterator[Difference]:
+def _differences(case: Case, found: list[log_reader.EventRow], us: Any, using: str, fix: bool) -> Iterator[Difference]:
     events = [
         (
-            Event(
-                seq=row.seq, at=from_us(us(row.at)), to_state=row.to_state, digest=row.digest, body=row.body
-            ),
+            Event(seq=row.seq, at=from_us(us(row.at)), to_state=row.to_state, digest=row.digest, body=row.body),
             row.payload,
         )
         for row in found

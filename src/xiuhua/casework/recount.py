@@ -29,7 +29,9 @@ class CalendarNotSeen(RuntimeError):
 
 def calendar_changed(platform_id: int | None, version: int) -> None:
     """Registered with the calendar: queue one look through the open cases, in the notice's own transaction."""
-    row = write.outbox_row(f"calendar:{version}", KIND, moments.now(), None, {"platform": platform_id, "version": version})
+    row = write.outbox_row(
+        f"calendar:{version}", KIND, moments.now(), None, {"platform": platform_id, "version": version}
+    )
     Outbox.objects.bulk_create([Outbox(**row)], ignore_conflicts=True)
 
 
@@ -62,7 +64,11 @@ def spread(platform_id: int | None, version: int) -> int:
     for case in cases.order_by("pk").iterator(chunk_size=BATCH):
         after = calendar_for(case.platform_id)
         if after.version >= version and moves(case, calendar_for(case.platform_id, case.calendar_version), after):
-            about = {"ops": [["recount", after.version]], "note": {"calendar": after.version}, "calendar": after.version}
+            about = {
+                "ops": [["recount", after.version]],
+                "note": {"calendar": after.version},
+                "calendar": after.version,
+            }
             key = f"calendar:{version}:{case.pk}:{case.seq}"
             batch.append(Outbox(**write.outbox_row(key, "recount_case", moments.now(), case.pk, about)))
         if len(batch) >= BATCH:
@@ -90,4 +96,8 @@ def moves(case: Case, before: WorkCalendar, after: WorkCalendar) -> bool:
 
 
 def _says(state: clock.ClockState, calendar: WorkCalendar, warn: Any) -> tuple[Any, ...]:
-    return clock_count.due(state, calendar), clock_count.marks(state, calendar, warn), clock_count.original_due(state, calendar)
+    return (
+        clock_count.due(state, calendar),
+        clock_count.marks(state, calendar, warn),
+        clock_count.original_due(state, calendar),
+    )

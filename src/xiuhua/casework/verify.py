@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from itertools import takewhile
 from typing import Any
 
 from django.db import connections
@@ -43,7 +44,9 @@ class Fault:
     def __str__(self) -> str:
         if not self.case:
             return self.message
-        return f"case {self.case}, event {self.seq}: {self.message}" if self.seq else f"case {self.case}: {self.message}"
+        return (
+            f"case {self.case}, event {self.seq}: {self.message}" if self.seq else f"case {self.case}: {self.message}"
+        )
 
 
 @dataclass
@@ -92,9 +95,7 @@ class _Entry:
     digest: str
 
 
-def verify(
-    *, using: str = "default", anchor: AnchorCopy | None = None, case_id: int | None = None
-) -> Report:
+def verify(*, using: str = "default", anchor: AnchorCopy | None = None, case_id: int | None = None) -> Report:
     """Verify the whole log, or the chain of one case. ``anchor``: a copy that was kept outside."""
     connection = connections[using]
     report, began = Report(), time.monotonic()
@@ -156,18 +157,19 @@ class _Peek:
 
 
 def _heads(connection: BaseDatabaseWrapper, only: int | None) -> Iterator[_Head]:
-    one = "" if only is None else f"id = {int(only)} AND "
-    sql = f"SELECT id, number, seq, head_digest, anchored_seq FROM casework_case WHERE {one}id > %s ORDER BY id LIMIT %s"
-    return (_Head(*row) for row in log_reader.rows(connection, sql, (0,), (-1,)))
+    sql = "SELECT id, number, seq, head_digest, anchored_seq FROM casework_case WHERE id > %s ORDER BY id LIMIT %s"
+    found = (_Head(*row) for row in log_reader.rows(connection, sql, (0,), (-1 if only is None else only - 1,)))
+    return found if only is None else takewhile(lambda head: head.id == only, found)
 
 
 def _entries(connection: BaseDatabaseWrapper, only: int | None) -> Iterator[tuple[int, int, int, str]]:
-    one = "" if only is None else f"case_id = {int(only)} AND "
     sql = (
-        f"SELECT case_id, anchor_id, seq, digest, id FROM casework_anchorentry WHERE {one}(case_id, seq, id) > (%s, %s, %s) "
+        "SELECT case_id, anchor_id, seq, digest, id FROM casework_anchorentry WHERE (case_id, seq, id) > (%s, %s, %s) "
         "ORDER BY case_id, seq, id LIMIT %s"
     )
-    return (row[:4] for row in log_reader.rows(connection, sql, (0, 2, 4), (-1, -1, -1)))  # type: ignore[misc]
+    found = log_reader.rows(connection, sql, (0, 2, 4), (-1 if only is None else only, -1, -1))
+    rows = ((row[0], row[1], row[2], row[3]) for row in found)
+    return rows if only is None else takewhile(lambda row: row[0] == only, rows)
 
 
 class _Checker:
@@ -177,9 +179,7 @@ class _Checker:
         self.report = report
         self.us = log_reader.microseconds(vendor)
 
-    def case(
-        self, case: int, head: _Head | None, events: Iterator[EventRow], recorded: list[_Entry]
-    ) -> list[Fault]:
+    def case(self, case: int, head: _Head | None, events: Iterator[EventRow], recorded: list[_Entry]) -> list[Fault]:
         """All faults of one case."""
         name = head.number if head else str(case)
         faults: list[Fault] = []
@@ -295,14 +295,22 @@ class _Checker:
         """The tail against the case's head and against the anchors."""
         if head is not None:
             if head.seq > last:
-                say(last + 1, "tail_cut", f"the tail is cut: the case's head is event {head.seq}, the last one here is {last}")
+                say(
+                    last + 1,
+                    "tail_cut",
+                    f"the tail is cut: the case's head is event {head.seq}, the last one here is {last}",
+                )
             elif head.seq < last:
                 say(head.seq + 1, "tail_added", f"stands behind the case's head, which is event {head.seq}")
             elif head.digest != digest:
                 say(last, "head_differs", "is not the event that the case's head names")
             inside = max((e.seq for e in recorded if e.anchor), default=0)
             if head.anchored != inside:
-                say(head.anchored or inside, "anchor_gone", f"the case was anchored at event {head.anchored}, the anchors say {inside}")
+                say(
+                    head.anchored or inside,
+                    "anchor_gone",
+                    f"the case was anchored at event {head.anchored}, the anchors say {inside}",
+                )
         for seq, entry in sorted(known.items()):
             if seq > last:
                 say(last + 1, "tail_cut", f"the tail is cut: {_anchor_name(entry)} recorded event {seq}")
@@ -438,7 +446,9 @@ def main(argv: list[str]) -> int:
 
 def show(report: Report) -> None:
     rate = f"{report.events / report.seconds:,.0f} events/s" if report.seconds else "at once"
-    print(f"{report.events:,} events of {report.cases:,} cases, {report.anchors:,} anchors, in {report.seconds:.1f} s ({rate})")
+    print(
+        f"{report.events:,} events of {report.cases:,} cases, {report.anchors:,} anchors, in {report.seconds:.1f} s ({rate})"
+    )
     if report.erased or report.erasing:
         waiting = f"; {report.erasing:,} wait to be erased" if report.erasing else ""
         print(f"{report.erased:,} payloads were erased under later events{waiting}")
@@ -453,4 +463,3 @@ def show(report: Report) -> None:
         if report.broken > 20:
             print(f"  and {report.broken - 20:,} more (--json lists {KEEP})")
     print(report.vouches)
-

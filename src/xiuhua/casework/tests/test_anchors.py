@@ -33,9 +33,7 @@ def test_an_anchor_covers_what_changed_since_the_last(city: City, clock: TestClo
     assert verify.verify().ok
 
 
-def test_a_file_leaves_the_house_and_everybody_else_who_carries_it(
-    city: City, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_leaves_the_house_and_everybody_else_who_carries_it(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
     carried: list[anchor_files.AnchorCopy] = []
 
     def broken(copy: anchor_files.AnchorCopy) -> None:

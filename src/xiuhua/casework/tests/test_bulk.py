@@ -190,9 +190,7 @@ def empty_cases() -> None:
 
 
 def test_many_histories_in_batches_with_numbers_in_a_row(city: City) -> None:
-    histories = [
-        History("repair", city.platform, steps_of(city, FULL, [600 + i], "ordinary")) for i in range(7)
-    ]
+    histories = [History("repair", city.platform, steps_of(city, FULL, [600 + i], "ordinary")) for i in range(7)]
     loaded = bulk.load(histories, batch=3)
     assert loaded.refused == [] and loaded.cases == 7 * 3 and loaded.events == Event.objects.count()
     assert loaded.numbers == [f"42120020260304{i:05d}" for i in range(1, 8)]

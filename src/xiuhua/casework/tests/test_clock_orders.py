@@ -30,9 +30,7 @@ def issue(city: City, clock: TestClock, *, hours: float | None = 24, **more: Any
 def stops(case: Case) -> dict[str, list[str]]:
     """Orders laid on the unfinished clocks of a case."""
     fresh = Case.objects.get(pk=case.pk)
-    return {
-        n: [s.ref for s in c.stops] for n, c in clocks.from_json(fresh.clocks).items() if c.finished is None
-    }
+    return {n: [s.ref for s in c.stops] for n, c in clocks.from_json(fresh.clocks).items() if c.finished is None}
 
 
 def due(case: Case) -> Any:
@@ -185,7 +183,9 @@ def test_warnings_move_with_the_deadline(city: City, clock: TestClock) -> None:
         ({"class_prefixes": ["manholes"]}, "class_prefixes"),
     ],
 )
-def test_a_wrong_order_is_refused_with_its_field(city: City, clock: TestClock, wrong: dict[str, Any], field: str) -> None:
+def test_a_wrong_order_is_refused_with_its_field(
+    city: City, clock: TestClock, wrong: dict[str, Any], field: str
+) -> None:
     given: dict[str, Any] = {
         "document_number": "1", "signatory": "x", "starts_at": clock.at, "ends_at": clock.at + timedelta(hours=wrong.pop("hours", 1)),
     }  # fmt: skip

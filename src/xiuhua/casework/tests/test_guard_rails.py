@@ -48,9 +48,7 @@ def test_replacing_a_row_is_refused(city: City, table: str) -> None:
         if table != "casework_anchor":
             refused(f"INSERT OR REPLACE INTO {table}({names}) VALUES ({marks})", *other)
     else:
-        refused(
-            f"INSERT INTO {table}({names}) VALUES ({marks}) ON CONFLICT (id) DO UPDATE SET digest = 'x'", *values
-        )
+        refused(f"INSERT INTO {table}({names}) VALUES ({marks}) ON CONFLICT (id) DO UPDATE SET digest = 'x'", *values)
 
 
 def test_the_orm_is_refused_too(city: City) -> None:
@@ -94,7 +92,14 @@ def test_a_trigger_that_was_weakened_is_said(city: City) -> None:
 def _migrate(model: type[models.Model], signals: bool = True) -> None:
     """What `migrate` does with a column that gets another type; SQLite makes the table anew for it. There and back."""
     config = apps.get_app_config("casework")
-    arguments = {"app_config": config, "verbosity": 0, "interactive": False, "using": "default", "plan": [], "apps": apps}
+    arguments = {
+        "app_config": config,
+        "verbosity": 0,
+        "interactive": False,
+        "using": "default",
+        "plan": [],
+        "apps": apps,
+    }
     column = "stage" if model is Case else "digest"
     before = ProjectState.from_apps(apps)
     change = AlterField(model._meta.model_name or "", column, models.TextField(default=""))

@@ -65,7 +65,10 @@ def test_a_deadline_under_an_older_calendar_stays_derivable(city: City, clock: T
     """A notice that is loaded later does not change what was counted before it."""
     case = city.handled()
     before = case.handling_due_at
-    days = [calendar_load.NoticeDay(date(2026, 3, 5), "off", "试"), calendar_load.NoticeDay(date(2026, 3, 6), "off", "试")]
+    days = [
+        calendar_load.NoticeDay(date(2026, 3, 5), "off", "试"),
+        calendar_load.NoticeDay(date(2026, 3, 6), "off", "试"),
+    ]
     calendar_load.store_notice(days, 2026)
     assert Case.objects.get(pk=case.pk).handling_due_at == before
     assert list(rebuild.compare()) == []

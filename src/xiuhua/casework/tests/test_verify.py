@@ -177,7 +177,11 @@ def test_a_cut_tail_is_found_by_the_head(log: list[Case]) -> None:
 
 def _adapt_head(case: Case, seq: int) -> None:
     last = Event.objects.get(case=case, seq=seq)
-    sql("DELETE FROM casework_payload WHERE event_id IN (SELECT id FROM casework_event WHERE case_id = %s AND seq > %s)", case.pk, seq)
+    sql(
+        "DELETE FROM casework_payload WHERE event_id IN (SELECT id FROM casework_event WHERE case_id = %s AND seq > %s)",
+        case.pk,
+        seq,
+    )
     sql("DELETE FROM casework_event WHERE case_id = %s AND seq > %s", case.pk, seq)
     sql("UPDATE casework_case SET seq = %s, head_digest = %s WHERE id = %s", seq, last.digest, case.pk)
 
@@ -227,7 +231,7 @@ def test_a_case_that_vanished_whole_is_found_by_the_anchor(log: list[Case]) -> N
         ("payload", "case_id"), ("personal", "case_id"), ("party", "case_id"), ("outbox", "case_id"),
         ("event", "case_id"), ("case", "id"),
     ):  # fmt: skip
-        sql(f"DELETE FROM casework_{table} WHERE {column} = %s", log[1].pk)  # noqa: S608
+        sql(f"DELETE FROM casework_{table} WHERE {column} = %s", log[1].pk)
     assert verify.verify().first.code == "tail_cut"  # type: ignore[union-attr]
 
 
@@ -270,7 +274,15 @@ def test_a_tampered_head_or_entry_is_found(log: list[Case]) -> None:
             assert first().case in (log[1].number, ""), statement
 
 
-ANCHOR = ("id = id + 5", "cases = cases + 1", "prev_digest = '1'", "entries_digest = '1'", "digest = '1'", "algorithm = 'sha256'", "at = ")
+ANCHOR = (
+    "id = id + 5",
+    "cases = cases + 1",
+    "prev_digest = '1'",
+    "entries_digest = '1'",
+    "digest = '1'",
+    "algorithm = 'sha256'",
+    "at = ",
+)
 
 
 def test_a_tampered_anchor_is_found(log: list[Case]) -> None:

@@ -83,7 +83,7 @@ def test_an_action_with_children_takes_four_statements(city: City) -> None:
 
 def test_every_column_survives_the_document(city: City) -> None:
     """What the writing statement stored is what the model would have stored."""
-    case = city.handled(title="标题 with \"quotes\" and \\ 𠮷", address="路 1 号")
+    case = city.handled(title='标题 with "quotes" and \\ 𠮷', address="路 1 号")
     fresh = projection.replay(case, [(e, p) for e, p in _events(case)])
     assert projection.differences(case, fresh) == []
     again = Case.objects.get(pk=case.pk)

@@ -28,6 +28,8 @@ class Command(DjangoFlush):
     def handle(self, **options: Any) -> None:
         connection = connections[options["database"]]
         if not settings.DEMO and not is_test_database(connection):
-            raise CommandError("the event log of a live system is never emptied; flush works in the demo and in tests only")
+            raise CommandError(
+                "the event log of a live system is never emptied; flush works in the demo and in tests only"
+            )
         with guard_rails.lifted(connection):
             super().handle(**options)
