@@ -228,7 +228,7 @@ def check(
         extra=extra,
     )
     for call in act.guards:
-        if prepared is None and step.needs_answers(call.args):
+        if prepared is None and (call.on_submit or step.needs_answers(call.args)):
             continue
         message = registry.run_guard(call.name, context, step.resolve(call.args, context))
         if message:
@@ -265,7 +265,7 @@ def _hidden(case: Case, rules: Procedure, act: Action, actor: Actor) -> bool:
     return any(
         registry.run_guard(call.name, context, step.resolve(call.args, context))
         for call in act.guards
-        if call.hide and not step.needs_answers(call.args)
+        if call.hide and not call.on_submit and not step.needs_answers(call.args)
     )
 
 

@@ -444,3 +444,13 @@ def test_units_see_only_what_they_hold_or_held(desk: Desk) -> None:
     assert desk.case not in _visible(desk, "jiayu-intake"), "a county sees its own"
     assert desk.case in _visible(desk, "chief")
     assert Organisation.objects.get(code="cg-municipal").pk == desk.case.responsible_org_id
+
+
+def test_what_the_form_decides_is_offered_before_it_is_filled_in(desk: Desk) -> None:
+    desk.report(position=None)
+    offered = {a.action.code: a.refusal for a in allowed(desk.case, desk.who("hotline"))}
+    assert offered["file"] is None, "the position is asked in the form"
+    desk.to_check()
+    desk.checked("pass")
+    offered = {a.action.code: a.refusal for a in allowed(desk.case, desk.who("hotline"))}
+    assert offered["close"] is None, "the box is ticked in the form"
