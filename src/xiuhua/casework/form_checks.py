@@ -13,6 +13,24 @@ Say = Callable[[Path, str, str], None]  # place, Chinese, English
 Name = Callable[[Path, str], None]  # checks a name at a place
 
 
+#: Columns for words (`projection.TEXT_COLUMNS`): erasable. All others, and facts, stand in the log, which never forgets.
+WORD_COLUMNS = ("title", "description", "address")
+_NOT_THERE = (
+    "文字和个人信息不能写入此处：记录不可清除；文字只能进入 title、description、address",
+    "words and personal data may not go here, where they cannot be erased; words go to title, description or address",
+)
+
+
+def _says_words(action: Action, value: object) -> bool:
+    """Whether an argument brings words: ``$field`` of a text or personal field, or a column of words."""
+    if not isinstance(value, str) or not value.startswith("$"):
+        return False
+    if value.startswith("$case."):
+        return value.removeprefix("$case.") in WORD_COLUMNS
+    field = action.field(value[1:])
+    return field is not None and (field.is_text or field.is_personal)
+
+
 def check_form(action: Action, say: Say, column: Name, role: Name) -> None:
     """Fields of one form: names, columns, choices, bounds, defaults, conditions."""
     names: set[str] = set()
@@ -23,6 +41,8 @@ def check_form(action: Action, say: Say, column: Name, role: Name) -> None:
         names.add(field.name)
         if field.column:
             column((*path, "column"), field.column)
+            if field.is_personal or (field.is_text and field.column not in WORD_COLUMNS):
+                say((*path, "column"), *_NOT_THERE)
         if field.role:
             role((*path, "role"), field.role)
         if field.type in CHOICE_TYPES and not field.choices:
@@ -54,6 +74,10 @@ def check_form(action: Action, say: Say, column: Name, role: Name) -> None:
                 column((*path, "default"), field.default[len("$case.") :])
         elif field.default is not None and codes and field.type == "choice" and field.default not in codes:
             say((*path, "default"), f"没有选项 {field.default}", f"there is no choice {field.default!r}")
+    for index, effect in enumerate(action.effects):
+        for name, value in effect.args.items() if effect.name in ("set", "facts") else ():
+            if _says_words(action, value) and not (effect.name == "set" and name in WORD_COLUMNS):
+                say(("actions", action.code, "effects", index, effect.name, name), *_NOT_THERE)
     for index, field in enumerate(action.form):
         for other, wanted in field.required_if.items():
             where: Path = ("actions", action.code, "form", index, "required_if", other)

@@ -11,7 +11,20 @@ from django.apps import apps
 from django.db import connection, models
 from PIL import Image
 
-from xiuhua.casework import deliver, engine, erase, files, personal_stores, rebuild, reveal, verify, write
+from xiuhua.casework import (
+    deliver,
+    engine,
+    erase,
+    files,
+    form_checks,
+    personal_stores,
+    procedures,
+    projection,
+    rebuild,
+    reveal,
+    verify,
+    write,
+)
 from xiuhua.casework.models import Attachment, Case, Event, Outbox, Payload, Personal
 from xiuhua.casework.refusal import Refused
 from xiuhua.casework.tests.conftest import City, TestClock
@@ -246,3 +259,38 @@ def test_delivery_is_not_needed_twice(city: City, planted: Case) -> None:
     for row in Outbox.objects.filter(kind="erase_stores"):
         deliver.registry.handler("erase_stores")(row)
     assert verify.verify().ok
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "form: [{name: who, type: text, column: source, title: {zh: 甲, en: A}}]",
+        "form: [{name: who, type: person_name, column: title, title: {zh: 甲, en: A}}]",
+        "form: [{name: who, type: long_text, title: {zh: 甲, en: A}}]\n    effects: [{set: {source: $who}}]",
+        "form: [{name: who, type: phone, title: {zh: 甲, en: A}}]\n    effects: [{facts: {who: $who}}]",
+        "effects: [{facts: {who: $case.description}}]",
+    ],
+)
+def test_a_procedure_that_would_put_words_into_the_log_is_not_loaded(broken: str) -> None:
+    """What the log keeps for ever must not hold what has to be forgotten."""
+    text = f"""
+procedure: talk
+title: {{zh: 试, en: Try}}
+states:
+  open: {{title: {{zh: 开, en: Open}}}}
+  done: {{title: {{zh: 完, en: Done}}, final: true}}
+actions:
+  start: {{title: {{zh: 始, en: Start}}, start: true, to: open, by: [unit]}}
+  close:
+    title: {{zh: 止, en: Close}}
+    from: open
+    to: done
+    by: [unit]
+    {broken}
+"""
+    faults = procedures.check([procedures.SourceFile("talk.yaml", text)])
+    assert [f for f in faults if "cannot be erased" in f.message.en and "close" in f.field], faults
+
+
+def test_the_columns_for_words_are_the_same_everywhere() -> None:
+    assert form_checks.WORD_COLUMNS == projection.TEXT_COLUMNS
