@@ -11,6 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
@@ -74,11 +75,12 @@ def _what_happened(after: Case, rules: Procedure, chosen: Action) -> str:
         "action": chosen.title,
         "state": builtin.state_title(rules, after.state),
     }
+    gap = " " if (get_language() or "").startswith("en") else ""
     if after.open:
         names = {after.holder_user.pk: after.holder_user.display_name} if after.holder_user else {}
-        said += _(" With: %(who)s.") % {"who": present.holder_words(after, rules, names)}
+        said += gap + _("With: %(who)s.") % {"who": present.holder_words(after, rules, names)}
         if after.due_at:
-            said += _(" Due %(time)s.") % {"time": f"{timezone.localtime(after.due_at):%Y-%m-%d %H:%M}"}
+            said += gap + _("Due %(time)s.") % {"time": f"{timezone.localtime(after.due_at):%Y-%m-%d %H:%M}"}
     return said
 
 

@@ -14,6 +14,7 @@ from xiuhua.casework.answers import Prepared, prepare
 from xiuhua.casework.models import Case
 from xiuhua.casework.pages import present
 from xiuhua.casework.procedures import Action, Procedure
+from xiuhua.city import categories
 from xiuhua.city.access import Actor
 from xiuhua.city.calendar import calendar_for
 from xiuhua.city.models import User
@@ -22,12 +23,12 @@ from xiuhua.ui.parts import Row
 
 def rows(case: Case, rules: Procedure, chosen: Action, actor: Actor, data: Mapping[str, Any]) -> list[Row]:
     """Next state, who gets it, which clocks start, stop or grow and when they are due, which tasks are made."""
+    found = _condition_rows(chosen, data)
     after, tasks = _tried(case, rules, chosen, actor, data)
     if after is None:
         state = rules.states.get(chosen.to or "")
-        return [Row(_("Next state"), state.title, icon="arrow-right")] if state else []
+        return [*found, *([Row(_("Next state"), state.title, icon="arrow-right")] if state else [])]
     names = _names(after, tasks)
-    found = []
     if after.state != case.state:
         state = rules.states.get(after.state)
         found.append(Row(_("Next state"), state.title if state else after.state, icon="arrow-right"))
@@ -40,6 +41,22 @@ def rows(case: Case, rules: Procedure, chosen: Action, actor: Actor, data: Mappi
         due = _("due %(time)s") % {"time": _local(task.due_at)} if task.due_at else ""
         title = library.version(task.procedure_id).title
         found.append(Row(_("Makes a task"), f"{title} · {who}", note=due, icon="clipboard"))
+    return found
+
+
+def _condition_rows(chosen: Action, data: Mapping[str, Any]) -> list[Row]:
+    """The limit and the close condition of the file condition that is chosen."""
+    found = []
+    for item in chosen.form:
+        value = str(data.get(item.name) or "") if item.type == "condition" else ""
+        row = categories.catalogue().conditions.get(int(value)) if value.isdigit() else None
+        if row is None:
+            continue
+        if row.limit_value is not None:
+            limit = f"{row.limit_value.normalize():f} {present.unit_words(row.limit_unit)}"
+            note = _("sample profile") if row.sample else ""
+            found.append(Row(_("Limit"), limit, note=note, icon="clock"))
+        found.append(Row(_("Close condition"), row.close, icon="check"))
     return found
 
 

@@ -81,6 +81,12 @@ def _map(case: Case) -> MapView:
         Layer("communities", reverse("layer", args=["communities"]), _("Communities")),
         Layer("roads", reverse("layer", args=["roads"]), _("Roads")),
     ]
+    if centre:
+        box = f"{centre[0] - 0.004},{centre[1] - 0.004},{centre[0] + 0.004},{centre[1] + 0.004}"
+        point = {"type": "Point", "coordinates": list(centre)}
+        here = {"type": "FeatureCollection", "features": [{"type": "Feature", "geometry": point, "properties": {}}]}
+        shown.append(Layer("components", f"{reverse('layer', args=['components'])}?bbox={box}", _("Components")))
+        shown.append(Layer("here", "", _("This case"), data=here))
     return MapView(
         shown, centre=centre, bounds=None if centre else layers.built_up(case.platform_id), zoom=16 if centre else 13, size="small",
         title=_("Pick the place"),
