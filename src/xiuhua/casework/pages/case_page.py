@@ -275,6 +275,7 @@ def _stages(rows: list[Attachment]) -> list[tuple[str, PhotoStage]]:
                 reverse("file", args=[row.sha256]),
                 reverse("thumbnail", args=[row.sha256, 320]),
                 alt=_("Photo, %(stage)s") % {"stage": titles.get(row.stage, row.stage)},
+                caption=titles.get(row.stage, row.stage),
                 taken_at=row.taken_at or row.uploaded_at,
                 width=row.width or 0,
                 height=row.height or 0,

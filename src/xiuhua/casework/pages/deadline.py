@@ -104,8 +104,7 @@ def _segment(one: why.Segment, reasons: dict[str, str]) -> dict[str, Any]:
         "code": one.kind,
         "start": moments.from_us(one.start),
         "to": moments.from_us(one.to),
-        "counted": f"{float(one.counted):.4g}" if one.counted else "—",
-        "unit": present.unit_words(one.unit) if one.counted else "",
+        "counted": present.amount_words(one.counted, one.unit) if one.counted else "—",
         "reason": kinds.get(reason, reasons.get(reason, reason)),
         "planned": one.planned,
     }

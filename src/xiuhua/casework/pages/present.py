@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from django.urls import reverse
@@ -13,7 +14,7 @@ from django.utils.translation import gettext as _
 from xiuhua.casework import builtin, clock, library, moments
 from xiuhua.casework.models import Case
 from xiuhua.casework.procedures import Procedure
-from xiuhua.casework.words import ClockWords, clock_words
+from xiuhua.casework.words import ClockWords, clock_words, duration
 from xiuhua.city import categories, organisations, roles
 from xiuhua.city.access import Actor
 from xiuhua.city.calendar import calendar_for
@@ -104,7 +105,14 @@ def unit_words(code: str) -> str:
 
 def limit_words(limit: clock.Limit) -> str:
     """“4 working hours”."""
-    return f"{float(limit.value):.4g} {unit_words(limit.unit)}"
+    return amount_words(limit.value, limit.unit)
+
+
+def amount_words(value: Fraction, unit: str) -> str:
+    """An amount of a unit; many minutes (a hold until a date) as days and hours."""
+    if unit == "minute" and value >= 240:
+        return duration(int(value * 60))
+    return f"{float(value):,.2f}".rstrip("0").rstrip(".") + f" {unit_words(unit)}"
 
 
 def urgency_badge(case: Case) -> Badge | None:
@@ -135,7 +143,7 @@ def rows(cases: Iterable[Case]) -> list[CaseRow]:
                 case.address or (case.parent.address if case.parent_id and case.parent else ""),
                 unit_name(case.holder_org_id or case.responsible_org_id),
                 urgency_badge(case),
-                str(rules.title) if case.parent_id and str(rules.title) != title else "",
+                str(rules.title) if case.parent_id and str(rules.title) not in title else "",
             )
         )
     return found
