@@ -114,7 +114,7 @@ def footer(anchor: Anchor | None = None) -> str:
     if anchor is None:
         return ""
     at = timezone.localtime(anchor.at)
-    return _("Log anchor of %(at)s: %(id)s:%(digest)s") % {
+    return _("Log anchor %(id)s:%(digest)s of %(at)s") % {
         "at": f"{at:%Y-%m-%d %H:%M}",
         "id": anchor.pk,
         "digest": anchor.digest,

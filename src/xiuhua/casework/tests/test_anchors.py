@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from django.db import connection
+from django.utils import translation
 
 from xiuhua.casework import anchor_files, anchors, deliver, verify, worker
 from xiuhua.casework.models import Anchor, Case, Outbox
@@ -59,8 +61,12 @@ def test_the_foot_of_a_page_can_be_given_to_verify(city: City) -> None:
     assert anchors.footer() == ""
     city.case()
     anchors.take()
-    report = verify.verify(anchor=anchor_files.read_anchor(anchors.footer().rpartition(" ")[2]))
-    assert report.ok and report.vouched_to
+    for language in ("zh-hans", "en"):
+        with translation.override(language):
+            printed = re.search(r"\d+:[0-9a-f]{64}", anchors.footer())
+        assert printed
+        report = verify.verify(anchor=anchor_files.read_anchor(printed[0]))
+        assert report.ok and report.vouched_to
 
 
 def test_every_hour_by_itself(city: City, clock: TestClock) -> None:
