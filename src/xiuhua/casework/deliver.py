@@ -194,12 +194,12 @@ def share_clock(row: Outbox) -> None:
 
 def shared_ops(parent: Case, child: Case) -> list[list[Any]]:
     """Operations by which a child's clocks of limit ``parent`` take what is left of the parent's."""
-    from xiuhua.casework import library, step
+    from xiuhua.casework import deadlines, library
 
     at = to_us(moments.now())
     names = [n for n, r in library.version(child.procedure_id).clocks.items() if r.limit.kind == "parent"]
     own = clock.from_json(child.clocks)
-    limit = step.left_of_parent(parent, calendar_for(parent.platform_id), at)
+    limit = deadlines.left_of_parent(parent, calendar_for(parent.platform_id), at)
     calendar = calendar_for(child.platform_id)
     return [clock.start_op(n, limit, at, calendar, restart=True) for n in names if n in own and own[n].finished is None]
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from django.db import connections
 
-from xiuhua.casework import clock, library, log_reader, projection, step
+from xiuhua.casework import clock, deadlines, library, log_reader, projection
 from xiuhua.casework.models import Case, Event
 from xiuhua.casework.moments import from_us
 from xiuhua.city.calendar import calendar_for
@@ -87,7 +87,7 @@ def deadline_differences(case: Case) -> dict[str, tuple[Any, Any]]:
     if not case.clocks:
         return {}
     calendar = calendar_for(case.platform_id, case.calendar_version)
-    counted = step.due_columns(clock.from_json(case.clocks), library.version(case.procedure_id), calendar)
+    counted = deadlines.due_columns(clock.from_json(case.clocks), library.version(case.procedure_id), calendar)
     return {c: (getattr(case, c), value) for c, value in counted.items() if getattr(case, c) != value}
 
 

@@ -14,19 +14,16 @@ from typing import Any
 
 from django.conf import settings
 
-from xiuhua.casework import builtin, chain, clock, clock_count, clock_orders, library, projection, registry, write
+from xiuhua.casework import builtin, chain, clock, clock_orders, deadlines, projection, registry, write
 from xiuhua.casework.answers import Prepared
 from xiuhua.casework.context import NOTHING, Change, Context, Extra
 from xiuhua.casework.ids import new_id
 from xiuhua.casework.models import Case
-from xiuhua.casework.moments import from_us, to_us
+from xiuhua.casework.moments import to_us
 from xiuhua.casework.procedures import Action, Procedure, Spawn
 from xiuhua.city import categories
 from xiuhua.city.access import Actor
-from xiuhua.city.calendar import WorkCalendar, calendar_for
-
-#: The shortest limit that can be given: what is left of a clock that is already used up.
-LEAST = clock.Limit(Fraction(1, 60), "minute")
+from xiuhua.city.calendar import calendar_for
 
 
 @dataclass
@@ -138,7 +135,7 @@ def _append(
 
     ops, clocks = _clocks(context, change, rules, state, entered, parent)
     if ops:
-        change.columns.update(due_columns(clocks, rules, calendar))
+        change.columns.update(deadlines.due_columns(clocks, rules, calendar))
     if extra.undo:
         pass  # who holds and until when stands in the difference that is taken back
     elif state is not None:
@@ -380,73 +377,12 @@ def _limit(
         )
         return base.times(limit.ratio) if base else None
     if limit.kind == "parent":
-        return left_of_parent(parent, context.calendar, at) if parent is not None else None
+        return deadlines.left_of_parent(parent, context.calendar, at) if parent is not None else None
     value = context.data.get(limit.until) or context.case.facts.get(limit.until)
     if value:
         seconds = (builtin.end_of(value) - context.now) // timedelta(seconds=1)
         return clock.Limit(Fraction(max(seconds, 1), 60), "minute")
     return None
-
-
-def left_of_parent(parent: Case, calendar: WorkCalendar, at: int) -> clock.Limit:
-    """What is left of the parent's main clock: a child under one clock is due when its parent is."""
-    rules = library.version(parent.procedure_id)
-    rule = rules.main_clock(parent.state) if parent.state in rules.states else None
-    own = clock.from_json(parent.clocks)
-    if rule is None or rule.code not in own:
-        return LEAST
-    left = clock_count.remaining(own[rule.code], calendar, at)
-    value = left.value
-    return clock.Limit(value, left.unit) if value > 0 else LEAST
-
-
-def due_columns(clocks: Mapping[str, clock.ClockState], rules: Procedure, calendar: WorkCalendar) -> dict[str, Any]:
-    """The deadlines that lists sort by, from the clocks as they are."""
-    dues = {n: clock_count.due(c, calendar) for n, c in clocks.items() if c.finished is None and c.running}
-    stage = {n: d for n, d in dues.items() if d is not None and n in rules.clocks and rules.clocks[n].layer == "stage"}
-    first = min(stage, key=lambda n: (stage[n], n)) if stage else ""
-    main = next((n for n, r in rules.clocks.items() if r.main), "")
-    total = next((n for n, r in rules.clocks.items() if r.layer == "total"), "")
-    waits = any(c.finished is None and c.paused and _is_stage(rules, n) for n, c in clocks.items())
-
-    def moment(name: str) -> datetime | None:
-        own = clocks.get(name)
-        value = clock_count.due(own, calendar) if own is not None else None
-        return None if value is None else from_us(value)
-
-    return {
-        "due_at": from_us(stage[first]) if first else None,
-        "due_clock": first,
-        "handling_due_at": moment(main),
-        "total_due_at": moment(total),
-        "paused": not first and waits,
-    }
-
-
-def _is_stage(rules: Procedure, name: str) -> bool:
-    return name in rules.clocks and rules.clocks[name].layer == "stage"
-
-
-def timers(
-    case: Case, clocks: Mapping[str, clock.ClockState], rules: Procedure, calendar: WorkCalendar
-) -> list[dict[str, Any]]:
-    """Outbox rows for warnings and expiries of the running clocks; keyed, so making them twice makes them once."""
-    rows = []
-    for name, state in clocks.items():
-        rule = rules.clocks.get(name)
-        if rule is None or not state.running or rule.layer == "total":
-            continue
-        for percent, at in clock_count.marks(state, calendar, rule.warn).items():
-            if at is not None:
-                key = f"warn:{case.id}:{name}:{state.round}:{percent}:{at}"
-                about = {"clock": name, "round": state.round, "percent": percent, "at": at}
-                rows.append(write.outbox_row(key, "clock_warning", from_us(at), case.id, about))
-        due = clock_count.due(state, calendar)
-        if rule.expire and due is not None:
-            key = f"expire:{case.id}:{name}:{state.round}:{due}"
-            about = {"clock": name, "round": state.round, "action": rule.expire, "at": due}
-            rows.append(write.outbox_row(key, "clock_expired", from_us(due), case.id, about))
-    return rows
 
 
 def _chain(
@@ -594,7 +530,7 @@ def _effects(
     start = now + hold if hold else now
     if context.extra.undo:
         moved = clock.from_json(after.clocks)
-    rows = timers(after, moved, context.procedure, context.calendar)
+    rows = deadlines.timers(after, moved, context.procedure, context.calendar)
     for kind, about, at, payload in change.outbox:
         key = f"{kind}:{event_id}:{about}"
         rows.append(write.outbox_row(key, kind, at or start, after.id, {**payload, "about": about}))

@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from django.db.models import Exists, OuterRef
 
-from xiuhua.casework import anchors, clock, clock_orders, files, library, moments, recount, step, undo
+from xiuhua.casework import anchors, clock, clock_orders, deadlines, files, library, moments, recount, undo
 from xiuhua.casework.models import Case, Idempotency, Outbox
 from xiuhua.city.calendar import calendar_for
 
@@ -66,7 +66,7 @@ def find_lost_timers() -> int:
     for case in Case.objects.filter(open=True).exclude(clocks={}).order_by("pk").iterator(chunk_size=BATCH):
         clocks = clock.from_json(case.clocks)
         calendar = calendar_for(case.platform_id, case.calendar_version)
-        batch += [Outbox(**row) for row in step.timers(case, clocks, library.version(case.procedure_id), calendar)]
+        batch += [Outbox(**row) for row in deadlines.timers(case, clocks, library.version(case.procedure_id), calendar)]
         if len(batch) >= BATCH:
             made += _make_missing(batch)
             batch = []
