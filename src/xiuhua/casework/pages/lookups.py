@@ -111,8 +111,8 @@ _FINDERS = {
 def place(request: HttpRequest) -> HttpResponse:
     """A fragment that says where a typed or picked position is."""
     try:
-        lon, lat = (float(next(v for k, v in request.GET.items() if k.endswith(end))) for end in (".lon", ".lat"))
-        datum = next((v for k, v in request.GET.items() if k.endswith(".datum")), "wgs84")
+        lon, lat = (float(next(str(v) for k, v in request.GET.items() if k.endswith(end))) for end in (".lon", ".lat"))
+        datum = next((str(v) for k, v in request.GET.items() if k.endswith(".datum")), "wgs84")
         lon, lat = coordinates.to_wgs84(lon, lat, coordinates.Datum(datum))
         found = locator.locate(lon, lat)
     except (StopIteration, ValueError, RuntimeError):

@@ -161,6 +161,6 @@ def holder_words(case: Case, rules: Procedure, names: dict[int, str]) -> str:
     return _("its open tasks")
 
 
-def platform_of(actor: Actor) -> int | None:
-    """The platform that an actor's first seat stands on."""
-    return actor.seats[0].platform_id if actor.seats else actor.platform_id
+def platform_of(actor: Actor) -> int:
+    """The platform that an actor's first seat stands on; 0, which is none, without any."""
+    return (actor.seats[0].platform_id if actor.seats else actor.platform_id) or 0

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from xiuhua.casework import diagram, library, moments, permits
 from xiuhua.casework.pages import present
+from xiuhua.casework.procedures import Procedure
 from xiuhua.city import roles
 from xiuhua.city.access import requires
 from xiuhua.city.models import Platform
@@ -23,7 +24,7 @@ def procedure_list(request: HttpRequest) -> HttpResponse:
     counts = dict(
         permits.visible(actor).filter(open=True).order_by().values_list("procedure_code").annotate(n=Count("pk"))
     )
-    rows = {}
+    rows: dict[str, tuple[Procedure, int]] = {}
     for pk in library.active():
         rules = library.version(pk)
         rows.setdefault(rules.code, (rules, counts.get(rules.code, 0)))
