@@ -26,7 +26,9 @@ AT_ONCE = frozenset({"join", "cancel_children", "tally", "share_clock", "erase_s
 #: The engine's own actions that a user may ask for, each by the function that checks who may (`reveal`, `erase`, `undo`).
 BY_USERS = frozenset({"reveal", "erase", "undo"})
 _REASON = Field(name="reason", type="long_text", title=Text("事由", "Reason"), required=True)
-_EVIDENCE = Field(name="keep_evidence", type="bool", title=Text("保全照片和文件作为证据", "Keep photos and files as evidence"))
+_EVIDENCE = Field(
+    name="keep_evidence", type="bool", title=Text("保全照片和文件作为证据", "Keep photos and files as evidence")
+)
 
 
 def _own(code: str, zh: str, en: str, **more: Any) -> Action:
@@ -42,7 +44,9 @@ ACTIONS: dict[str, Action] = {
         _own("clock_warning", "时限预警", "Time warning"),
         _own("recount", "重算时限", "Deadline counted again"),
         _own("reveal", "查看个人信息", "Personal data shown", form=(_REASON,)),
-        _own("erase", "清除个人信息", "Personal data erased", form=(_REASON, _EVIDENCE), effects=(Call("erase_stores"),)),
+        _own(
+            "erase", "清除个人信息", "Personal data erased", form=(_REASON, _EVIDENCE), effects=(Call("erase_stores"),)
+        ),
         _own("undo", "撤销批量操作", "Bulk action taken back"),
     )
 }

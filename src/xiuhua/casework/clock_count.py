@@ -101,9 +101,7 @@ def original_due(clock: ClockState, calendar: Calendar) -> int:
     return calendar.after(clock.started // MICRO, clock.limit.value, clock.limit.unit) * MICRO
 
 
-def marks(
-    clock: ClockState, calendar: Calendar, percents: Iterable[int] = (50, 80, 100)
-) -> dict[int, int | None]:
+def marks(clock: ClockState, calendar: Calendar, percents: Iterable[int] = (50, 80, 100)) -> dict[int, int | None]:
     """For each percent of the limit with its extensions, the instant (UTC microseconds) at which it is used.
 
     None for what a paused clock has not reached. A limit that mixes units is weighed by `NOMINAL`.

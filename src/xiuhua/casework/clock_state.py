@@ -304,9 +304,7 @@ def _pause(clock: ClockState, op: Op, rest: list[Any], at: int) -> ClockState:
         raise ClockError(f"{op!r}: the reason of a pause is a code")
     if not clock.running:
         raise ClockError(f"clock {clock.name!r} does not run and cannot pause")
-    return replace(
-        clock, segments=_close(clock.segments, at), pauses=(*clock.pauses, Pause(at, None, reason))
-    )
+    return replace(clock, segments=_close(clock.segments, at), pauses=(*clock.pauses, Pause(at, None, reason)))
 
 
 def _resume(clock: ClockState, op: Op, rest: list[Any], at: int) -> ClockState:
@@ -339,11 +337,7 @@ def _extend(clock: ClockState, op: Op, rest: list[Any], at: int) -> ClockState:
 def _stop(clock: ClockState, op: Op, rest: list[Any], at: int) -> ClockState:
     start, to, ref = _args(op, rest, 3, 3)
     numbers = [n for n in (start, to) if n is not None]
-    if (
-        start is None
-        or not isinstance(ref, str)
-        or any(isinstance(n, bool) or not isinstance(n, int) for n in numbers)
-    ):
+    if start is None or not isinstance(ref, str) or any(isinstance(n, bool) or not isinstance(n, int) for n in numbers):
         raise ClockError(f"{op!r}: a stop is [from, to or null, ref] in UTC microseconds")
     stop = Stop(_whole(start), None if to is None else _whole(to), ref)
 

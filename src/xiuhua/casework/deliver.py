@@ -224,7 +224,13 @@ def clock_warning(row: Outbox) -> None:
     if at != row.payload["at"]:
         return
     note = {"clock": row.payload["clock"], "percent": percent}
-    _system(case, "clock_warning", row.key, extra=Extra(note=note, columns={"warned": max(case.warned, percent)}), seq=case.seq)
+    _system(
+        case,
+        "clock_warning",
+        row.key,
+        extra=Extra(note=note, columns={"warned": max(case.warned, percent)}),
+        seq=case.seq,
+    )
 
 
 @outbox("clock_expired")

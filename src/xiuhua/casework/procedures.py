@@ -194,7 +194,8 @@ class Draft:
 
 
 _PARTS: dict[str, type[Any]] = {"clocks": ClockRule, "states": State, "actions": Action}
-_ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {kind: TypeAdapter(kind) for kind in (Head, *_PARTS.values())}
+_KINDS: tuple[type[Any], ...] = (Head, *_PARTS.values())
+_ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {kind: TypeAdapter(kind) for kind in _KINDS}
 
 
 def shape(source: Source) -> tuple[Draft, list[ProcedureFault]]:

@@ -56,9 +56,7 @@ def clock_words(
     halt = _halt(clock, now, reasons or {})
     if over:
         text = _("%(time)s overdue") % {"time": duration(over)}
-        return _words(
-            _("%(time)s (%(reason)s)") % {"time": text, "reason": halt} if halt else text, RED, percent
-        )
+        return _words(_("%(time)s (%(reason)s)") % {"time": text, "reason": halt} if halt else text, RED, percent)
     text = left(remaining(clock, calendar, now))
     if halt:
         return _words(_("%(reason)s, %(left)s") % {"reason": halt, "left": text}, PAUSED, percent)

@@ -221,10 +221,7 @@ def main(argv: list[str]) -> int:
     off = sum(day.kind == "off" for day in days)
     state = "assumed" if options.assumed else "announced"
     swapped = len(days) - off
-    print(
-        f"{options.year} is {state}: {off} days off and {swapped} swapped working days; "
-        f"calendar version {version}"
-    )
+    print(f"{options.year} is {state}: {off} days off and {swapped} swapped working days; calendar version {version}")
     return 0
 
 

@@ -120,9 +120,7 @@ class WorkCalendar:
     years: Mapping[int, str] = field(repr=False)
     profiles: Sequence[tuple[date, OfficeProfile]] = field(repr=False)
     _starts: array[int] = field(init=False, repr=False)  # slot -> opening second
-    _before: array[int] = field(
-        init=False, repr=False
-    )  # slot -> office seconds before it, one more at the end
+    _before: array[int] = field(init=False, repr=False)  # slot -> office seconds before it, one more at the end
     _worked: array[int] = field(init=False, repr=False)  # working day -> office seconds before it, one more
 
     def __post_init__(self) -> None:
@@ -201,9 +199,7 @@ class WorkCalendar:
         midnight = (day.toordinal() - EPOCH) * DAY - OFFSET
         listed = self.days.get(day)
         if not self.is_workday(day):
-            kind, names = (
-                ("weekend", ("", "")) if listed is None else ("holiday", (listed.name, listed.name_en))
-            )
+            kind, names = ("weekend", ("", "")) if listed is None else ("holiday", (listed.name, listed.name_en))
             yield Stretch(midnight, midnight + DAY, kind, *names)
             return
         cursor = midnight

@@ -57,8 +57,7 @@ class CalendarNotice(AppendOnly):
         verbose_name_plural = _("calendar notices")
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(kind="hours", year__isnull=True)
-                | models.Q(kind="days", year__isnull=False),
+                condition=models.Q(kind="hours", year__isnull=True) | models.Q(kind="days", year__isnull=False),
                 name="calendar_notice_days_have_a_year",
             )
         ]

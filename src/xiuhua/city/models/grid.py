@@ -107,9 +107,7 @@ class ResponsibilityGrid(models.Model):
         related_name="responsibility_grids",
     )
     kind = models.CharField(_("kind"), max_length=12, choices=Kind.choices, default=Kind.PATROL)
-    unit_grids = models.ManyToManyField(
-        UnitGrid, verbose_name=_("unit grids"), related_name="responsibility_grids"
-    )
+    unit_grids = models.ManyToManyField(UnitGrid, verbose_name=_("unit grids"), related_name="responsibility_grids")
     valid_from = models.DateField(_("valid from"))
     valid_to = models.DateField(_("valid until"), null=True, blank=True)
     simulated = models.BooleanField(_("simulated"), default=False)

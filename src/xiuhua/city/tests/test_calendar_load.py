@@ -126,9 +126,7 @@ def test_a_failing_recount_takes_the_notice_back(fresh) -> None:
 
 def test_a_notice_of_one_platform_holds_for_it_alone(fresh, tmp_path) -> None:
     one = Platform.objects.create(code="421200", name="市", name_en="City", level="city", adcode="421200")
-    other = Platform.objects.create(
-        code="421221", name="县", name_en="County", level="county", adcode="421221"
-    )
+    other = Platform.objects.create(code="421221", name="县", name_en="County", level="county", adcode="421221")
     file = tmp_path / "2027.csv"
     file.write_text(GOOD, encoding="utf-8")
     assert main([str(file), "--year", "2027", "--platform", "421221", "--assumed"]) == 0
@@ -165,9 +163,7 @@ def test_office_hours_are_loaded_with_a_version(fresh, tmp_path, capsys) -> None
     assert OfficeHours.objects.count() == 1
     now = calendar.calendar_for(None)
     assert now.version == CalendarNotice.objects.get().pk
-    assert now.slots(date(2026, 11, 2))[-1][1] == datetime(
-        2026, 11, 2, 16, tzinfo=UTC
-    )  # midnight in Shanghai
+    assert now.slots(date(2026, 11, 2))[-1][1] == datetime(2026, 11, 2, 16, tzinfo=UTC)  # midnight in Shanghai
     assert now.slots(date(2026, 10, 30))[-1][1] == datetime(2026, 10, 30, 9, 30, tzinfo=UTC)
     assert calendar.calendar_for(None, 0).slots(date(2026, 11, 2))[0][0] == datetime(2026, 11, 2, tzinfo=UTC)
 
