@@ -80,10 +80,21 @@ def rows(
             last = tuple(chunk[-1][i] for i in key)
 
 
+def as_text(connection: BaseDatabaseWrapper, sql: str, *instants: str) -> str:
+    """On SQLite instants are read as the text they are, so that a spoilt one is a fault and not the end of the reading."""
+    if connection.vendor == "sqlite":
+        for name in instants:
+            sql = sql.replace(f"{name},", f"CAST({name} AS TEXT),").replace(
+                f"{name} FROM", f"CAST({name} AS TEXT) FROM"
+            )
+    return sql
+
+
 def events(connection: BaseDatabaseWrapper, case_id: int | None = None) -> Iterator[EventRow]:
     """All events in order of (case, seq), or those of one case."""
     start = (-1, -1) if case_id is None else (case_id, -1)
-    found = map(EventRow._make, rows(connection, _EVENTS, (1, 2), start))
+    sql = as_text(connection, _EVENTS, "e.at", "p.erased_at")
+    found = map(EventRow._make, rows(connection, sql, (1, 2), start))
     return found if case_id is None else takewhile(lambda row: row.case_id == case_id, found)
 
 

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import takewhile
 from typing import Any
 
-from django.db import connections
+from django.db import DatabaseError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from xiuhua.casework import chain, guard_rails, log_reader
@@ -100,17 +100,26 @@ def verify(*, using: str = "default", anchor: AnchorCopy | None = None, case_id:
     connection = connections[using]
     report, began = Report(), time.monotonic()
     report.unguarded = guard_rails.faults(connection)
-    with log_reader.snapshot(connection):
-        outside = {case: (seq, digest) for case, seq, digest in anchor.entries} if anchor else {}
-        for faults in _cases(connection, report, outside, case_id):
-            for fault in sorted(faults, key=lambda f: f.seq or 1 << 60):
-                report.add(fault)
-        if case_id is None:
-            _orphans(connection, report)
-            _anchor_chain(connection, report, anchor)
+    try:
+        with log_reader.snapshot(connection):
+            _everything(connection, report, anchor, case_id)
+    except DatabaseError as error:  # pages or characters that the database itself cannot read
+        report.add(Fault("", 0, "unreadable", f"the database cannot read its own rows: {error}"))
     report.vouches = _vouches(report, anchor)
     report.seconds = round(time.monotonic() - began, 3)
     return report
+
+
+def _everything(
+    connection: BaseDatabaseWrapper, report: Report, anchor: AnchorCopy | None, case_id: int | None
+) -> None:
+    outside = {case: (seq, digest) for case, seq, digest in anchor.entries} if anchor else {}
+    for faults in _cases(connection, report, outside, case_id):
+        for fault in sorted(faults, key=lambda f: f.seq or 1 << 60):
+            report.add(fault)
+    if case_id is None:
+        _orphans(connection, report)
+        _anchor_chain(connection, report, anchor)
 
 
 # --- cases and their events -------------------------------------------------------------------------------------
@@ -253,7 +262,7 @@ class _Checker:
             say(seq, "altered", "is not what its digest was taken over")
         if event.actor != ("system" if event.actor_user is None else f"user:{event.actor_user}"):
             say(seq, "altered", "names another actor than its actor column")
-        body = json.loads(event.body, parse_float=_no_float)
+        body = _read(event.body)
         if not isinstance(body, dict) or not _is_canonical(event.body, body):
             say(seq, "not_canonical", "its body is not canonical JSON")
             return {}
@@ -324,9 +333,14 @@ def _no_float(text: str) -> float:
     raise ValueError(f"a float ({text}) may not stand in the log")
 
 
+# Made once: they are called for every event.
+_read = json.JSONDecoder(parse_float=_no_float).decode
+_sorted = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
+
+
 def _is_canonical(text: str, value: Any) -> bool:
     # json.dumps sorts by code point, RFC 8785 by UTF-16 unit: they part only beyond the basic plane.
-    if json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":")) == text:
+    if _sorted(value) == text:
         return True
     return chain.canonical(value) == text
 
@@ -360,6 +374,7 @@ def _anchor_chain(connection: BaseDatabaseWrapper, report: Report, outside: Anch
         "SELECT id, at, cases, prev_digest, entries_digest, digest, algorithm FROM casework_anchor "
         "WHERE id > %s ORDER BY id LIMIT %s"
     )
+    sql = log_reader.as_text(connection, sql, "at")
     prev, found, last = "", None, 0
     for pk, at, cases, prev_digest, entries_digest, digest, algorithm in log_reader.rows(connection, sql, (0,), (-1,)):
         report.anchors += 1

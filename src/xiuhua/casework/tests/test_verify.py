@@ -115,6 +115,25 @@ def test_an_event_moved_to_another_case_is_found(log: list[Case]) -> None:
     assert any(f.case == log[1].number and f.seq == 4 and f.code == "missing" for f in report.faults)
 
 
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL stores no spoilt instants or types")
+def test_what_cannot_even_be_read_is_a_fault_of_its_event(log: list[Case]) -> None:
+    for change in (
+        "at = '2026-13-45 99:00:00'",
+        "at = 'gone'",
+        "seq = 'x'",
+        "version = 'x'",
+        "body = x'ff'",
+        "body = '{'",
+    ):
+        with undone():
+            sql(f"UPDATE casework_event SET {change} WHERE case_id = %s AND seq = 3", log[1].pk)
+            assert first(log[1]).seq in (3, 4), change
+            assert any(f.seq in (3, 6) for f in verify.verify().faults), change
+    with undone():
+        sql("UPDATE casework_event SET body = CAST(x'ff' AS TEXT) WHERE case_id = %s AND seq = 3", log[1].pk)
+        assert not verify.verify().ok
+
+
 def test_a_deleted_event_is_found(log: list[Case]) -> None:
     for seq in (1, 2, 4, 5):
         with undone():
