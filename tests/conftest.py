@@ -10,8 +10,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-import live as live_module  # noqa: E402
-from live import Live  # noqa: E402
+import live as live_module
+from live import Live
 
 
 @pytest.fixture(scope="session")

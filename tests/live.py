@@ -78,7 +78,9 @@ class Program:
         parts = [f'--{edge}\r\nContent-Disposition: form-data; name="stage"\r\n\r\n{stage}\r\n'.encode()]
         parts.append(
             f'--{edge}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n'
-            "Content-Type: image/jpeg\r\n\r\n".encode() + data + f"\r\n--{edge}--\r\n".encode()
+            "Content-Type: image/jpeg\r\n\r\n".encode()
+            + data
+            + f"\r\n--{edge}--\r\n".encode()
         )
         kind = {"Content-Type": f"multipart/form-data; boundary={edge}"}
         return self("POST", "/attachments", b"".join(parts), **kind)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from live import Live, Program, picture
+
 from xiuhua.demo.tests.small_city import COVER, POINT
 
 CITIZEN, PHONE = "市民甲", "13900000001"

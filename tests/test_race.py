@@ -36,7 +36,9 @@ def test_one_of_fifty_acts_and_the_rest_are_refused(live: Live) -> None:
     path = f"/cases/{number}/actions/send_verification"
     # With and without the number of the event that was seen: both must let one through.
     got = race(
-        lambda i: hotline.post(path, {"answers": {"collector": "collector"}, **({"seq": 1} if i % 2 else {})}, f"race-{i}")
+        lambda i: hotline.post(
+            path, {"answers": {"collector": "collector"}, **({"seq": 1} if i % 2 else {})}, f"race-{i}"
+        )
     )
     won = [one for one in got if one.status == 200]
     lost = [one for one in got if one.status != 200]
