@@ -112,7 +112,9 @@ def test_children_are_stopped_with_their_children(tmp_path: Path) -> None:
         "from xiuhua import serve\n"
         "with serve.children() as family:\n"
         "    family.append(serve.start('shell', ['sh', '-c', 'sleep 300 & echo $!; wait']))\n"
-        "    print(family[0].process.pid, flush=True)\n"
+        # One write per line: with PYTHONUNBUFFERED print() writes the number and its end apart, and the shell writes too.
+        "    sys.stdout.write(f'{family[0].process.pid}\\n')\n"
+        "    sys.stdout.flush()\n"
         "    sys.stdin.readline()\n"
     )
     running = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
