@@ -418,7 +418,7 @@ def test_other_forms_keep_what_was_typed(live: Live, language: str) -> None:
 OVERRIDE = """override: city_case
 for: test_city
 clocks:
-  intake: {limit: {value: 20, unit: minute}, source: "a document", sample: false}
+  intake: {limit: {ordinary: {value: 20, unit: minute}}, source: "a document", sample: false}
 """
 PROCEDURES: list[tuple[bytes, int, str, str]] = [
     (b"override: city_case\nfor: [one\n", 3, "", ""),
@@ -428,8 +428,7 @@ PROCEDURES: list[tuple[bytes, int, str, str]] = [
     (b"- a\n- b\n", 1, "", ""),
     (b"override: no_such\nfor: x\n", 1, "no_such", "no_such"),
     (b"override: city_case\n", 1, "'for' is required", "缺少 for"),
-    (OVERRIDE.replace("value: 20", "value: many").encode(), 4, "number", "数"),
-    (OVERRIDE.replace("minute", "fortnight").encode(), 4, "fortnight", "fortnight"),
+    (OVERRIDE.replace("sample: false", "sample: perhaps").encode(), 4, "true or false", "true 或 false"),
     (OVERRIDE.encode() + b"colour: red\n", 5, "colour", "colour"),
     (OVERRIDE.encode() + b"actions:\n  file: {guards: []}\n", 6, "lawful", "依法"),
     (OVERRIDE.encode() + b"actions:\n  sign: {by: [emperor]}\n", 6, "emperor", "emperor"),

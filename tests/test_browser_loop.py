@@ -16,6 +16,7 @@ import pytest
 from live import Live
 from windows import Walk
 
+from xiuhua.demo import foundation
 from xiuhua.demo.tests.small_city import COVER
 
 if TYPE_CHECKING:
@@ -25,6 +26,15 @@ pytestmark = pytest.mark.browser
 
 WORDS = "人行道上供水井盖缺失"
 PHONE = "13900000001"
+
+
+#: Names and codes that are the same in every language.
+NAMES_AND_CODES = ["WGS 84", "CGCS2000", "GCJ-02", "BD-09", "EPSG:4547", "a.jpg", "city_case"]
+#: What people wrote in this test, and names that the small city has in Chinese only.
+WRITTEN_IN_CHINESE = [
+    *(person.zh for person in foundation.people()), "咸宁市", "区4212",
+    WORDS, "看看井盖", "已更换井盖", "现场已恢复", "模拟大道1号", "模拟大道", "没有这样的案件", "市**",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +54,7 @@ def server() -> Iterator[Live]:
 )
 def walk(request: pytest.FixtureRequest, browser: Browser, server: Live) -> Iterator[Walk]:
     made = Walk(browser, server, *request.param)
+    made.data += NAMES_AND_CODES if made.is_zh else WRITTEN_IN_CHINESE
     yield made
     made.close()
 
@@ -78,6 +89,7 @@ def _report(walk: Walk) -> None:
     walk.look(page, "inbox")
     page = walk.go("hotline", "report/city_case/report/")
     walk.fill(page, source="hotline_12319", description=WORDS, address="模拟大道1号", position=True)
+    assert page.locator("label[for=q-reporter_phone] .x-required").is_visible(), "marked before it is asked for"
     walk.look(page, "report")
     page.locator("form.x-form button[type=submit]").last.click()
     page.locator("[role=alert] a[href='#q-reporter_phone']").wait_for()

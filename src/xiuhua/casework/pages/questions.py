@@ -70,6 +70,9 @@ def _more(item: Field, case: Case) -> dict[str, Any]:
         first = wanted[0] if isinstance(wanted, list | tuple) else wanted
         if not isinstance(first, bool) and not isinstance(wanted, list | tuple):
             more["show_if"] = f"{name}={first}"
+        else:
+            values = wanted if isinstance(wanted, list | tuple) else (wanted,)
+            more["need_if"] = f"{name}={'|'.join('on' if one is True else str(one) for one in values)}"
     if item.type == "photos":
         more["upload_url"] = reverse("upload")
     elif item.type == "position":
