@@ -18,6 +18,8 @@ from urllib.parse import quote
 import pytest
 from live import Answer, Live, Visitor, picture
 
+from xiuhua.casework import procedure_commands
+
 HAN = re.compile(r"[\u3400-\u9fff]")
 WRITTEN = ("case", "event", "payload", "personal", "attachment", "idempotency", "party")
 GOOD: dict[str, Any] = {"source": "media", "description": "井盖缺失", "address": "模拟大道9号"}
@@ -438,27 +440,32 @@ PROCEDURES: list[tuple[bytes, int, str, str]] = [
 
 
 @pytest.mark.parametrize("language", ["en", "zh_CN"])
-def test_a_broken_procedure_file_is_refused_at_its_line(live: Live, tmp_path: Path, language: str) -> None:
-    before = live.counts("casework_procedureversion")
-    environment = {"LC_ALL": f"{language}.UTF-8", "PYTHONUTF8": "1"}
+def test_a_broken_procedure_file_is_refused_at_its_line(
+    tmp_path: Path, language: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LC_ALL", f"{language}.UTF-8")
     for place, (text, line, en, zh) in enumerate(PROCEDURES):
         path = tmp_path / f"broken{place}.yaml"
         path.write_bytes(text)
-        done = live.command("procedure", "publish", str(path), **environment)
-        said = done.stderr
-        assert done.returncode == 1 and "Traceback" not in said, (text, said)
+        assert procedure_commands.check([str(path)]) == 1, text
+        said = capsys.readouterr().err
         first = next((one for one in said.splitlines() if one.startswith(str(path))), "")
         assert first.startswith(f"{path}:{line}:"), (text, said)
         assert (en if language == "en" else zh) in said, (text, said)
         assert bool(HAN.search(said)) is (language != "en"), said
+
+
+def test_files_of_a_city_are_published_whole_or_not_at_all(live: Live, tmp_path: Path) -> None:
+    good, broken = tmp_path / "own.yaml", tmp_path / "broken.yaml"
+    good.write_text(OVERRIDE)
+    broken.write_text(OVERRIDE.replace("test_city", "other_city") + "colour: red\n")
+    before = live.counts("casework_procedureversion")
+    refused_ = live.command("procedure", "publish", str(good), str(broken), LC_ALL="C.UTF-8")
+    assert refused_.returncode == 1 and f"{broken}:5:1: colour" in refused_.stderr
     assert live.counts("casework_procedureversion") == before
-
-
-def test_a_good_override_is_published_and_a_missing_file_is_said(live: Live, tmp_path: Path) -> None:
-    path = tmp_path / "own.yaml"
-    path.write_text(OVERRIDE)
-    assert live.command("procedure", "check", str(path)).returncode == 0
-    missing = live.command("procedure", "check", str(tmp_path / "nothing.yaml"))
+    missing = live.command("procedure", "publish", str(tmp_path / "nothing.yaml"), LC_ALL="C.UTF-8")
     assert missing.returncode == 1 and "cannot be read" in missing.stderr
-    assert "city_case" in live.command("procedure", "publish", str(path)).stdout
-    assert live.command("procedure", "publish", str(path)).stdout == "", "nothing changed, nothing new"
+    assert live.command("procedure", "publish", str(good)).returncode == 0
+    assert live.counts("casework_procedureversion")["casework_procedureversion"] == (
+        before["casework_procedureversion"] + 1
+    )

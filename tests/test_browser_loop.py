@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import live as live_module
@@ -16,6 +17,7 @@ import pytest
 from live import Live
 from windows import Walk
 
+from xiuhua.command import procedures as command_procedures
 from xiuhua.demo import foundation
 from xiuhua.demo.tests.small_city import COVER
 
@@ -28,11 +30,30 @@ WORDS = "人行道上供水井盖缺失"
 PHONE = "13900000001"
 
 
+PROCEDURES = [path.stem for path in Path(command_procedures.__file__).parent.glob("*.yaml") if "." not in path.stem]
+STATES = [
+    "reported", "verifying", "to_file", "to_dispatch", "to_receive", "returned", "disputed", "handling", "handled",
+    "on_hold", "rework", "to_check", "checking", "to_close",
+]  # fmt: skip
 #: Names and codes that are the same in every language.
-NAMES_AND_CODES = ["WGS 84", "CGCS2000", "GCJ-02", "BD-09", "EPSG:4547", "a.jpg", "city_case"]
+NAMES_AND_CODES = [
+    "WGS 84",
+    "CGCS2000",
+    "GCJ-02",
+    "BD-09",
+    "EPSG:4547",
+    "a.jpg",
+    *PROCEDURES,
+    *STATES,
+    "English",
+    "chief",
+    "test",
+    "event",
+    "component",
+]
 #: What people wrote in this test, and names that the small city has in Chinese only.
 WRITTEN_IN_CHINESE = [
-    *(person.zh for person in foundation.people()), "咸宁市", "区4212",
+    *(person.zh for person in foundation.people()), "咸宁市", "区4212", "县4212", "简体中文",
     WORDS, "看看井盖", "已更换井盖", "现场已恢复", "模拟大道1号", "模拟大道", "没有这样的案件", "市**",
 ]  # fmt: skip
 

@@ -144,15 +144,20 @@ class Walk:
         if page.locator("[data-map]").count():
             page.locator("[data-map]").first.scroll_into_view_if_needed()
             page.wait_for_selector("[data-map-state=ready]")
-        self._picture(page, name)
         wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wide <= 0, f"{name}: {wide} px too wide on {self.size}"
+        # As high as the page is: what is measured must not lie under a bar only because of where it was scrolled to.
+        height = max(SIZES[self.size]["height"], page.evaluate("document.documentElement.scrollHeight"))
+        page.set_viewport_size({"width": SIZES[self.size]["width"], "height": height})
+        page.evaluate("scrollTo(0, 0)")
+        self._picture(page, name)
         for kind, found in (
             ("not translated", self.untranslated(page)),
             ("barriers", self.barriers(page)),
             ("complaints", self.complaints),
         ):
             assert not found, f"{self.size} {self.language} {name}: {kind}: {found}"
+        page.set_viewport_size(SIZES[self.size])  # type: ignore[arg-type]
 
     def _picture(self, page: Page, name: str) -> None:
         folder = os.environ.get("XIUHUA_TEST_SHOTS")
