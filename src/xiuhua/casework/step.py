@@ -334,8 +334,6 @@ def _clocks(
             )
             do([["extend", more.clock, amount.to_json()]])
     do(change.ops)
-    if clocks and "platform_id" in change.columns and case.seq:  # what goes on counts on the receiver's calendar
-        do([["recount", context.calendar.version]])
     restart = {*change.restart, *(act.clocks.restart if act.clocks else ())}
     if state is not None and state.final:
         do([["finish", name] for name, c in clocks.items() if c.finished is None])
@@ -365,6 +363,8 @@ def _clocks(
         )
     elif change.to_state == builtin.CANCELLED:
         do([["finish", name] for name, c in clocks.items() if c.finished is None])
+    if "platform_id" in change.columns and any(c.finished is None for c in clocks.values()) and case.seq:
+        do([["recount", context.calendar.version]])  # handed over: what goes on counts on the receiver's calendar
     return ops, clocks
 
 

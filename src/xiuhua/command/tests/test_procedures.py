@@ -35,6 +35,7 @@ def test_all_procedures_of_the_room() -> None:
     assert set(procedures().codes()) == {
         "city_case", "verification_task", "check_task", "extension_request", "hold_request", "supervision_answer",
         "overdue_appeal", "joint_task", "sub_dispatch", "self_handled", "hand_over_request",
+        "rule_review",
     }  # fmt: skip
 
 
@@ -83,6 +84,10 @@ reported,to_file        void                voided         intake_operator duty_
 reported,to_file        merge_duplicate     voided         intake_operator duty_chief
 reported,to_file        split               =              intake_operator duty_chief
 reported,to_file,to_dispatch,returned hand_over handing_over intake_operator dispatcher duty_chief
+reported                file_by_rule        to_dispatch    *
+to_dispatch             dispatch_by_rule    to_receive     *
+to_dispatch             dispatch_by_rule_sampled to_receive *
+to_receive,handling     dispatch_found_wrong returned      *
 handing_over            handed_over         reported       *
 handing_over            hand_over_refused   to_file        *
 handing_over            recall_hand_over    to_file        intake_operator dispatcher duty_chief
@@ -198,7 +203,7 @@ def test_lawful_conditions_stand_in_every_variant(variant: str) -> None:
     }
     assert lawful == {
         ("file", "located"), ("file", "fileable"), ("close", "ticked"), ("close", "needs_answer"),
-        ("hand_over", "linked_platform"), ("handed_over", "linked_platform"),
+        ("file_by_rule", "located"), ("file_by_rule", "fileable"), ("hand_over", "linked_platform"), ("handed_over", "linked_platform"),
     }  # fmt: skip
 
 
@@ -216,7 +221,11 @@ def test_one_centre_differs_only_in_who() -> None:
 
 def test_every_outcome_of_a_child_that_a_state_waits_for_leads_on() -> None:
     case = city_case()
-    for relation, procedure in [("verification", "verification_task"), ("check", "check_task"), ("hand_over", "hand_over_request")]:
+    for relation, procedure in [
+        ("verification", "verification_task"),
+        ("check", "check_task"),
+        ("hand_over", "hand_over_request"),
+    ]:
         spawn = next(s for a in case.actions.values() for s in a.spawn if s.relation == relation)
         assert set(spawn.on_end) == procedures().get(procedure).outcomes()
 

@@ -12,7 +12,8 @@ from xiuhua.casework import permits, rebuild, search, verify
 from xiuhua.casework.engine import advance, allowed, create
 from xiuhua.casework.models import Case, Event, Party
 from xiuhua.casework.refusal import Refused
-from xiuhua.city import categories
+from xiuhua.city import categories, memory
+from xiuhua.city.calendar import calendar_for
 from xiuhua.city.models import Platform
 from xiuhua.command import routing
 from xiuhua.demo.tests.small_city import POINT
@@ -239,6 +240,40 @@ def test_list_search_and_reveal_follow_the_case(two: Two) -> None:
     assert reveal.may_reveal(two.case, two.who("jiayu-intake"))
     assert reveal.may_reveal(two.case, two.who("chief")), "the city supervises"
     assert not reveal.may_reveal(two.case, two.who("hotline")), "reads on, masked"
+
+
+def test_the_clock_counts_on_the_receivers_calendar(two: Two, time: Time) -> None:  # noqa: F811
+    """The county works from 10:00 to 12:00 only: what the city promised stays, what the county promises is longer."""
+    from xiuhua.casework import clock, deadlines
+    from xiuhua.city.models import CalendarNotice, OfficeHours
+
+    county = Platform.objects.get(code=JIAYU)
+    notice = CalendarNotice.objects.create(
+        platform=county, kind=CalendarNotice.Kind.HOURS, status="announced", valid_from="2026-01-01", days=[]
+    )
+    OfficeHours.objects.create(notice=notice, from_md="01-01", to_md="12-31", slots=[["10:00", "12:00"]])
+    memory.forget()
+    two.handling()
+    time.pass_(minutes=20)
+    two.do("municipal", "return_not_ours", reason="wrong_place", explanation="在嘉鱼境内")
+    before = two.case.clocks
+    two.offer("dispatcher")
+    case = two.do("jiayu-intake", "take", on=two.child("hand_over"))
+    clocks = clock.from_json(case.clocks)
+    assert case.calendar_version == notice.pk
+    ended = clocks["handling"]
+    assert ended.finished is not None and ended.original_due == before["handling"]["original_due"]
+    assert deadlines.calendar_of(case, ended).version == 0, "what ended before counts as it was promised"
+    assert deadlines.calendar_of(case, clocks["total"]).version == notice.pk
+    first, again = clocks["total"].past[0], clocks["total"]
+    assert deadlines.calendar_of(case, first).version == 0 and first.calendar == 0
+    there = calendar_for(county.pk)
+    assert again.original_due == there.after(again.started // clock.MICRO, again.limit.value, "work_day") * clock.MICRO
+    assert (
+        again.original_due
+        != calendar_for(two.city.pk).after(again.started // clock.MICRO, again.limit.value, "work_day") * clock.MICRO
+    )
+    assert _unbroken(two)
 
 
 def test_four_statements_across_and_at_a_hand_over(two: Two) -> None:
