@@ -161,6 +161,8 @@ def decide(case: Case) -> Decision | None:
 
 def _posts(case: Case) -> frozenset[str]:
     """Codes of the posts that the reporter holds today on the case's platform."""
+    if case.created_by_id is None:
+        return frozenset()
     today = timezone.localdate()
     held = Appointment.objects.filter(
         Q(until__isnull=True) | Q(until__gte=today), user_id=case.created_by_id, since__lte=today,
@@ -171,7 +173,7 @@ def _posts(case: Case) -> frozenset[str]:
 
 def _alike_near(case: Case, metres: int) -> bool:
     """Whether an open case of the class lies within so many metres (a square is near enough)."""
-    if case.lon_e7 is None or case.lat_e7 is None:
+    if case.lon_e7 is None or case.lat_e7 is None or case.category_id is None:
         return True
     up = int(metres / _M_PER_E7)
     along = int(up / max(cos(radians(case.lat_e7 / 1e7)), 0.1))
@@ -202,6 +204,7 @@ def dispatch_by_rule(row: Outbox) -> None:
 
     Coming again after a crash, the first step answers from its key and only what is missing is done.
     """
+    assert row.case_id is not None
     case = Case.objects.select_related("platform").get(pk=row.case_id)
     found = decide(case)
     if found is None:
