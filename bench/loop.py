@@ -120,7 +120,7 @@ def main() -> int:
         people = bench_city.load()
         matters = bench_city.matters()
         port = stack.enter_context(bench_house.serving())
-        clients = [Client(port, people, random.Random(i)) for i in range(options.concurrency)]
+        clients = [Client(port, people, random.Random(i)) for i in range(options.concurrency)]  # noqa: S311
 
         def life(client: Client, serial: int) -> None:
             client.life(client.rng.choice(matters), serial)

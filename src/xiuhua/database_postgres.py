@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -10,12 +11,19 @@ from django.db.backends.postgresql.base import ServerBindingCursor
 #: psycopg never prepares while a connection has no threshold; nothing but `PreparedCursor` reaches this one.
 THRESHOLD = 2**31 - 1
 
+# Its bases depend on the driver at run time, which the stubs do not follow.
+_Base: Any = ServerBindingCursor
 
-class PreparedCursor(ServerBindingCursor):  # type: ignore[misc]
+
+class PreparedCursor(_Base):
     """Prepares at the first use."""
 
     def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
-        return super().execute(query, params, prepare=True, **options)
+        done = super().execute(query, params, prepare=True, **options)
+        if self._query is None:
+            # Django's log of statements reads it here; without the values, which never were part of it.
+            self._query = SimpleNamespace(query=str(query).encode())
+        return done
 
 
 def prepared(connection: BaseDatabaseWrapper) -> Any:
@@ -24,4 +32,5 @@ def prepared(connection: BaseDatabaseWrapper) -> Any:
     raw: Any = connection.connection
     if raw.prepare_threshold is None:
         raw.prepare_threshold = THRESHOLD
-    return connection._prepare_cursor(PreparedCursor(raw))  # type: ignore[attr-defined]
+    wrapper: Any = connection
+    return wrapper._prepare_cursor(PreparedCursor(raw))
