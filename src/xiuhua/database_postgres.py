@@ -20,9 +20,10 @@ class PreparedCursor(_Base):
 
     def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
         done = super().execute(query, params, prepare=True, **options)
-        if self._query is None:
+        own: Any = self
+        if own._query is None:
             # Django's log of statements reads it here; without the values, which never were part of it.
-            self._query = SimpleNamespace(query=str(query).encode())
+            own._query = SimpleNamespace(query=str(query).encode())
         return done
 
 
