@@ -2,6 +2,7 @@
 
 from django.urls import path, re_path
 
+from xiuhua.casework.maps import views as maps
 from xiuhua.casework.pages import (
     act,
     case_list,
@@ -38,6 +39,8 @@ urlpatterns = [
     path("lookup/<slug:kind>/", lookups.lookup, name="lookup"),
     path("place/", lookups.place, name="place"),
     path("layers/<slug:name>.geojson", layers.layer, name="layer"),
+    path("tiles/<slug:layer>/<int:z>/<int:x>/<int:y>.mvt", maps.tile, name="vector-tile"),
+    path("nearest/", maps.nearest, name="nearest-components"),
     path("uploads/", uploads.upload, name="upload"),
     re_path(r"^files/(?P<sha256>[0-9a-f]{64})$", uploads.file, name="file"),
     re_path(r"^files/(?P<sha256>[0-9a-f]{64})/(?P<size>\d{3,4})$", uploads.sized, name="thumbnail"),
