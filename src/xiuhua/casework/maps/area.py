@@ -73,7 +73,15 @@ class Inside(Func):
         super().__init__(F("lon_e7"), F("lat_e7"))
         self.corners = tuple(corners)
 
-    def as_sql(self, compiler: Any, connection: Any, **_extra: Any) -> tuple[str, list[Any]]:
+    def as_sql(
+        self,
+        compiler: Any,
+        connection: Any,
+        function: str | None = None,
+        template: str | None = None,
+        arg_joiner: str | None = None,
+        **extra_context: Any,
+    ) -> tuple[str, tuple[Any, ...]]:
         lon, lon_values = compiler.compile(self.source_expressions[0])
         lat, lat_values = compiler.compile(self.source_expressions[1])
         parts: list[str] = []
@@ -85,7 +93,7 @@ class Inside(Func):
                 f" < (CAST({lat} AS BIGINT) - {y1}) * {x2 - x1} THEN 1 ELSE 0 END"
             )
             values += [*lat_values, *lat_values, *lon_values, *lat_values]
-        return f"(({' + '.join(parts)}) %% 2 = 1)", values
+        return f"(({' + '.join(parts)}) %% 2 = 1)", tuple(values)
 
 
 def condition(corners: list[Point]) -> Q:

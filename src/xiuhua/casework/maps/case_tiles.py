@@ -93,7 +93,7 @@ def _cell(column: str, low: int, high: int) -> Combinable:
     return ExpressionWrapper(away / Value(step, BigIntegerField()), output_field=BigIntegerField())
 
 
-def _cells(cases: QuerySet[Case], tile: Tile, now: datetime) -> Iterable[dict[str, Any]]:
+def _cells(cases: QuerySet[Case], tile: Tile, now: datetime) -> Any:
     west, south, east, north = tile.bounds_e7
     return (
         cases.select_related(None)
@@ -103,8 +103,8 @@ def _cells(cases: QuerySet[Case], tile: Tile, now: datetime) -> Iterable[dict[st
         .annotate(
             n=Count("id"),
             first=Min("id"),
-            lon=Sum(Cast("lon_e7", BigIntegerField())),
-            lat=Sum(Cast("lat_e7", BigIntegerField())),
+            lons=Sum(Cast("lon_e7", BigIntegerField())),
+            lats=Sum(Cast("lat_e7", BigIntegerField())),
             west=Min("lon_e7"),
             south=Min("lat_e7"),
             east=Max("lon_e7"),
@@ -118,7 +118,7 @@ def _cells(cases: QuerySet[Case], tile: Tile, now: datetime) -> Iterable[dict[st
 def _clusters(cells: Iterable[dict[str, Any]], tile: Tile) -> list[Feature]:
     found = []
     for cell in cells:
-        xs, ys = tile.units(int(cell["lon"]) / cell["n"] / 1e7, int(cell["lat"]) / cell["n"] / 1e7)
+        xs, ys = tile.units(int(cell["lons"]) / cell["n"] / 1e7, int(cell["lats"]) / cell["n"] / 1e7)
         found.append(
             Feature(
                 "point",
