@@ -7,6 +7,7 @@ loads the city into the database that the environment names and prints a token p
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.client
 import io
 import json
@@ -15,14 +16,16 @@ import secrets
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Seconds in which a server must answer; a first start with static files takes a few.
@@ -74,22 +77,81 @@ class Program:
         return self("POST", path, body, **({"Idempotency-Key": key} if key else {}))
 
     def upload(self, data: bytes, name: str = "photo.jpg", stage: str = "") -> Answer:
-        edge = secrets.token_hex(12)
-        parts = [f'--{edge}\r\nContent-Disposition: form-data; name="stage"\r\n\r\n{stage}\r\n'.encode()]
-        parts.append(
-            f'--{edge}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n'
-            "Content-Type: image/jpeg\r\n\r\n".encode()
-            + data
-            + f"\r\n--{edge}--\r\n".encode()
-        )
-        kind = {"Content-Type": f"multipart/form-data; boundary={edge}"}
-        return self("POST", "/attachments", b"".join(parts), **kind)
+        body, kind = multipart(data, name, stage)
+        return self("POST", "/attachments", body, **{"Content-Type": kind})
 
     def photo(self, shade: int, stage: str = "") -> str:
         """Upload a small picture; its digest."""
         sent = self.upload(picture(shade), stage=stage)
         assert sent.status == 201, sent.body
         return str(sent.json["sha256"])
+
+
+@dataclass
+class Visitor:
+    """A person's browser without the browser: cookies and forms over HTTP, signed in by the log-in page."""
+
+    host: str
+    port: int
+    language: str = "en"
+    cookies: dict[str, str] = field(default_factory=dict)
+
+    def get(self, path: str) -> Answer:
+        return self.raw("GET", path)
+
+    def post(self, path: str, fields: Mapping[str, Any] | Sequence[tuple[str, str]], **headers: str) -> Answer:
+        """Send a form as a page of the site would, with its CSRF token."""
+        pairs = list(fields.items()) if isinstance(fields, Mapping) else list(fields)
+        body = urlencode([("csrfmiddlewaretoken", self._csrf()), *pairs], doseq=True).encode()
+        return self.raw("POST", path, body, {"Content-Type": "application/x-www-form-urlencoded", **headers})
+
+    def upload(self, data: bytes, name: str = "photo.jpg") -> Answer:
+        """Send one file as a form's photo field does."""
+        body, kind = multipart(data, name)
+        return self.raw("POST", "/uploads/", body, {"Content-Type": kind, "X-CSRFToken": self._csrf()})
+
+    def log_in(self, username: str, password: str) -> Answer:
+        self.get("/login")
+        return self.post("/login", {"username": username, "password": password})
+
+    def raw(
+        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        jar = {"xiuhua_language": self.language, **self.cookies}
+        sent = {
+            "Cookie": "; ".join(f"{k}={v}" for k, v in jar.items()),
+            "Accept-Language": self.language,
+            "Referer": f"http://{self.host}:{self.port}/",
+            **(headers or {}),
+        }
+        line = http.client.HTTPConnection(self.host, self.port, timeout=60)
+        try:
+            line.request(method, path, body, sent)
+            got = line.getresponse()
+            for value in got.headers.get_all("Set-Cookie", []):
+                name, _equals, rest = value.partition("=")
+                self.cookies[name] = rest.partition(";")[0]
+            return Answer(got.status, {k.lower(): v for k, v in got.getheaders()}, got.read())
+        finally:
+            line.close()
+
+    def _csrf(self) -> str:
+        return next(value for name, value in self.cookies.items() if "csrf" in name.lower())
+
+
+def multipart(data: bytes, name: str = "photo.jpg", stage: str | None = None) -> tuple[bytes, str]:
+    """One file as multipart/form-data: body and content type."""
+    edge = secrets.token_hex(12)
+    parts = []
+    if stage is not None:
+        parts.append(f'--{edge}\r\nContent-Disposition: form-data; name="stage"\r\n\r\n{stage}\r\n'.encode())
+    parts.append(
+        f'--{edge}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n'
+        "Content-Type: image/jpeg\r\n\r\n".encode()
+        + data
+        + f"\r\n--{edge}--\r\n".encode()
+    )
+    return b"".join(parts), f"multipart/form-data; boundary={edge}"
 
 
 def picture(shade: int = 90, kind: str = "JPEG") -> bytes:
@@ -118,6 +180,24 @@ class Live:
 
     def program(self, username: str, language: str = "en") -> Program:
         return Program(self.host, self.port, self.tokens[username], language)
+
+    def visitor(self, username: str, language: str = "en") -> Visitor:
+        """Somebody signed in."""
+        made = Visitor(self.host, self.port, language)
+        got = made.log_in(username, self.password)
+        assert got.status == 302, got.body.decode()[-2000:]
+        return made
+
+    def counts(self, *tables: str) -> dict[str, int]:
+        """Rows of tables, straight from the database, past everything of ours."""
+        url = self.environment["XIUHUA_DATABASE_URL"]
+        if url.startswith("postgres"):
+            import psycopg
+
+            with psycopg.connect(url) as line:
+                return {t: line.execute(f"SELECT count(*) FROM {t}").fetchone()[0] for t in tables}  # type: ignore[arg-type, index]
+        with contextlib.closing(sqlite3.connect(self.folder / "xiuhua.sqlite3")) as base:
+            return {t: base.execute(f"SELECT count(*) FROM {t}").fetchone()[0] for t in tables}
 
     def command(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
         """``xiuhua WORDS…`` on this server's database."""

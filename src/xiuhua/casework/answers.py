@@ -192,8 +192,8 @@ def form_context(case: Case, actor: Actor, files: dict[str, Attachment] | None =
         from xiuhua.casework import permits
 
         row = permits.visible(actor).filter(number=str(value)).first()
-        if row is None and str(value).isdigit() and len(str(value)) < 19:
-            row = permits.visible(actor).filter(pk=int(value)).first()
+        if row is None and (pk := _integer(value)) is not None:
+            row = permits.visible(actor).filter(pk=pk).first()
         return str(row.pk) if row is not None else None
 
     return FormContext(
@@ -207,13 +207,15 @@ def form_context(case: Case, actor: Actor, files: dict[str, Attachment] | None =
         component=_component,
         attachment=attachment,
         to_wgs84=lambda x, y, datum: coordinates.to_wgs84(x, y, coordinates.Datum(datum)),
+        in_city=locator.reaches,
         case={f.name: getattr(case, f.attname) for f in Case._meta.concrete_fields if hasattr(case, f.attname)},
         actor=actor.user_id,
     )
 
 
 def _integer(value: Any) -> int | None:
-    return int(value) if str(value).isascii() and str(value).isdigit() and len(str(value)) < 19 else None
+    text = str(value)
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
 def _category(value: Any, _field: Field) -> int | None:

@@ -22,6 +22,7 @@ from typing import BinaryIO
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
 from django.http import FileResponse, HttpRequest, HttpResponseBase, HttpResponseNotModified
 from django.utils.translation import gettext as _
 
@@ -200,12 +201,18 @@ def _row(actor: Actor, digest: str, size: int, content: Content, name: str, stag
 
 
 def may_see(actor: Actor, attachment: Attachment) -> bool:
-    """Who may read the case may see its files; an upload that no case has taken yet, only who sent it."""
+    """Who may read the case or the one it is a task of may see its files; an upload of no case, only who sent it."""
     if actor.kind == "system":
         return True
     if attachment.case_id is None:
         return attachment.uploaded_by_id == actor.user_id
-    return permits.visible(actor).filter(pk=attachment.case_id).exists()
+    return _readable(actor, Attachment.objects.filter(pk=attachment.pk)).exists()
+
+
+def _readable(actor: Actor, rows: QuerySet[Attachment]) -> QuerySet[Attachment]:
+    """A case's page shows the photos of its tasks, so who reads the case reads those too."""
+    cases = permits.visible(actor).values("pk")
+    return rows.filter(Q(case_id__in=cases) | Q(case__parent_id__in=cases))
 
 
 def find(actor: Actor, digest: str) -> Attachment | None:
@@ -214,7 +221,7 @@ def find(actor: Actor, digest: str) -> Attachment | None:
         return None
     rows = Attachment.objects.filter(sha256=digest)
     own = rows.filter(case__isnull=True, uploaded_by_id=actor.user_id).order_by("id").first()
-    return own or rows.filter(case_id__in=permits.visible(actor).values("pk")).order_by("id").first()
+    return own or _readable(actor, rows).order_by("id").first()
 
 
 def open_for(

@@ -43,7 +43,7 @@ class FormContext:
     Each resolver takes the given value and the field and returns the stored key (whole number or text) or
     None when there is nothing of that name *for this actor*; it must accept its own results. `attachment`
     takes a SHA-256 in hex. `to_wgs84(x, y, datum)` gives longitude and latitude in degrees and raises
-    ValueError for an unknown datum. `case` holds columns of the case at hand for defaults such as
+    ValueError for an unknown datum; `in_city(lon, lat)` says whether the city reaches there. `case` holds columns of the case at hand for defaults such as
     ``$case.category``.
     """
 
@@ -56,6 +56,7 @@ class FormContext:
     component: Callable[[Any, Field], int | str | None] = _none
     attachment: Callable[[str], Attached | None] = lambda digest: None
     to_wgs84: Callable[[float, float, str], tuple[float, float]] | None = None
+    in_city: Callable[[float, float], bool] = lambda lon, lat: True
     case: Mapping[str, Any] = field(default_factory=dict)
     actor: int | None = None
     now: str = ""  # ISO 8601 UTC, for ``$now``
@@ -259,10 +260,20 @@ def _position(raw: Any, context: FormContext) -> dict[str, Any]:
         lon_e7, lat_e7 = round(lon * 10**7), round(lat * 10**7)
     if lon_e7 is None or lat_e7 is None or abs(lon_e7) > 180 * 10**7 or abs(lat_e7) > 90 * 10**7:
         raise Bad(_("Longitude or latitude is out of range."))
+    _within_city(lon_e7 / 1e7, lat_e7 / 1e7, context)
     answer: dict[str, Any] = {
         "lon_e7": lon_e7, "lat_e7": lat_e7, "datum": datum, "raw_x": raw_x, "raw_y": raw_y,
     }  # fmt: skip
     return answer if accuracy is None else {**answer, "accuracy_m": accuracy}
+
+
+def _within_city(lon: float, lat: float, context: FormContext) -> None:
+    """A place out of the city's reach is a slip of the hand or of the datum, and nobody here could deal with it."""
+    if context.in_city(lon, lat):
+        return
+    if abs(lon) <= 90 and context.in_city(lat, lon):
+        raise Bad(_("Longitude and latitude are swapped: with them the other way round the place lies in the city."))
+    raise Bad(_("This place lies outside the city. Check the numbers and the datum, or leave the position empty."))
 
 
 def _coordinate(value: Any) -> Decimal | None:

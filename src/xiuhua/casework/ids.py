@@ -29,3 +29,8 @@ def new_id() -> int:
             if _tail >= 1 << 20:
                 _last_ms, _tail = _last_ms + 1, 0
         return (_last_ms << 20) | _tail
+
+
+def row_id(text: str) -> int:
+    """The id that an address or a form names; 0, which no row has, for everything else."""
+    return int(text) if len(text) < 19 and text.isascii() and text.isdigit() else 0

@@ -5,6 +5,7 @@ A case keeps the version it started with (`ProcedureVersion`), so a version in m
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 from django.db import transaction
@@ -13,6 +14,7 @@ from xiuhua import manifest
 from xiuhua.casework import moments, projection, registry
 from xiuhua.casework.models import ProcedureVersion
 from xiuhua.casework.procedures import Known, Library, Procedure, from_canonical, load, package_sources
+from xiuhua.casework.yaml_source import SourceFile
 from xiuhua.city import memory, roles
 from xiuhua.city.models import Platform
 
@@ -30,10 +32,10 @@ def known() -> Known:
     )
 
 
-def from_rooms() -> Library:
-    """All procedures of all rooms, checked; raises `ProceduresBroken` with every fault and loads nothing."""
+def from_rooms(more: Sequence[SourceFile] = ()) -> Library:
+    """All procedures of all rooms and of ``more`` files; raises `ProceduresBroken` with every fault, loads nothing."""
     packages = [package for room in manifest.rooms() for package in room.procedures]
-    return load(package_sources(packages), known())
+    return load([*package_sources(packages), *more], known())
 
 
 def publish(library: Library | None = None) -> list[ProcedureVersion]:

@@ -48,7 +48,11 @@ class ProcedureFault:
     message: Text
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}: {self.field or '-'}: {self.message.en}"
+        return self.in_language("en")
+
+    def in_language(self, language: str) -> str:
+        """``city.yaml:12:5: actions.file.by: …``"""
+        return f"{self.file}:{self.line}:{self.column}: {self.field or '-'}: {self.message.in_language(language)}"
 
 
 @dataclass(frozen=True, slots=True)

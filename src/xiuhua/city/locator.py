@@ -8,6 +8,7 @@ community's. A point outside the city is an answer, not an error.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any
@@ -29,6 +30,9 @@ TABLE_NAME = "ground"
 Codes = npt.NDArray[np.str_]
 Floats = npt.NDArray[np.float64]
 Indexes = npt.NDArray[np.intp]
+
+#: Carried boundaries are simplified by up to 300 m and phones err: so far beyond them a place may still be the city's.
+REACH_DEGREES = 0.005  # about 500 m
 
 _CHUNK = 100_000  # points at a time: bounds the memory of a million
 
@@ -104,6 +108,10 @@ class Layer:
     def shape(self, code: str) -> Any | None:
         place = self.index.get(code)
         return None if place is None else self.shapes[place]
+
+    def is_near(self, point: Any, degrees: float) -> bool:
+        """Whether a feature lies within so many degrees of the point."""
+        return bool(len(self.tree.query(point, predicate="dwithin", distance=degrees)))
 
     def touching(self, code: str) -> tuple[str, ...]:
         """Codes of the features that share an edge or a corner with this one, in order."""
@@ -184,6 +192,14 @@ class Ground:
         filled = np.zeros(len(found), dtype=others.dtype)
         filled[rest] = others
         return np.where(rest, filled, found)
+
+    def reaches(self, lon: float, lat: float) -> bool:
+        """As `reaches` of the module."""
+        layers = [layer for layer in (self.cities, self.counties, self.grids) if len(layer)]
+        if not (math.isfinite(lon) and math.isfinite(lat)):
+            return False
+        point = shapely.Point(lon, lat)
+        return not layers or any(layer.is_near(point, REACH_DEGREES) for layer in layers)
 
     def name(self, code: str, language: str | None = None) -> str:
         """Name of a platform, division or responsibility grid; the code itself when it is not known."""
@@ -281,6 +297,11 @@ def locate_many(lons: Any, lats: Any) -> LocatedArrays:
     Raises ValueError when their lengths differ; NaN and infinite positions lie outside everything.
     """
     return ground().locate_many(lons, lats)
+
+
+def reaches(lon: float, lat: float) -> bool:
+    """Whether the city could be in charge at a point: in its bounds or just beyond them, or no bounds are known."""
+    return ground().reaches(lon, lat)
 
 
 def neighbours(grid: str) -> tuple[str, ...]:

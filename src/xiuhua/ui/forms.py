@@ -100,6 +100,7 @@ class Question:
     prefix: str = "q"
     autofocus: bool = False
     show_if: str = ""  # "field=value": asked only then
+    need_if: str = ""  # "field=value|value": required only then, and marked as soon as it is so
 
     @property
     def template(self) -> str:

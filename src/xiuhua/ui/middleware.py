@@ -1,15 +1,19 @@
-"""Security headers of every response: content policy, referrer, permissions of the browser."""
+"""Security headers of every response; requests that are refused before any view: heard out, and answered in words."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.views.defaults import bad_request
 
 HEADER = "Content-Security-Policy"
+#: Bytes of a refused request that are read before the answer.
+MOST_DRAINED = 64 * 2**20
 
 
 def tile_origin(url: str) -> str:
@@ -62,3 +66,44 @@ class ContentPolicyMiddleware:
         headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         headers.setdefault("Permissions-Policy", "geolocation=(self), camera=(self), microphone=(), payment=()")
         return response
+
+
+class ReadToTheEndMiddleware:
+    """Reads what is left of a refused body, so that the sender gets to hear the refusal.
+
+    A server that answers and closes while the other side still sends cuts the connection: the browser then shows a
+    network failure instead of “the file is too large”. More than `MOST_DRAINED` is cut off all the same.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        stream = getattr(request, "_stream", None)
+        if stream is not None and response.status_code >= 400:
+            left = MOST_DRAINED
+            with suppress(OSError):
+                while left > 0 and (chunk := stream.read(min(left, 2**16))):
+                    left -= len(chunk)
+        return response
+
+
+class ReadableAddressMiddleware:
+    """Answers 400 for an address with a NUL: PostgreSQL takes it in no value, SQLite finds nothing with it.
+
+    The API says the same in its own way (`xiuhua.api_base.StrictParser`); forms say it beside the field.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path.startswith("/api/") or not _has_nul(request):
+            return self.get_response(request)
+        return bad_request(request, ValueError("NUL in the address"))
+
+
+def _has_nul(request: HttpRequest) -> bool:
+    values = (text for name, found in request.GET.lists() for text in (name, *found))
+    return "\0" in request.path or any("\0" in text for text in values)

@@ -17,9 +17,11 @@ from django.views.decorators.http import require_http_methods
 
 from xiuhua.casework import builtin, engine, forms, library
 from xiuhua.casework.answers import form_context
+from xiuhua.casework.ids import row_id
 from xiuhua.casework.models import Case
 from xiuhua.casework.pages import foresee, present, questions
 from xiuhua.casework.pages.case_page import find
+from xiuhua.casework.pages.questions import form_key
 from xiuhua.casework.procedures import Action, Procedure
 from xiuhua.casework.refusal import Refusal, Refused
 from xiuhua.city.access import Actor, requires
@@ -48,12 +50,10 @@ def act(request: HttpRequest, number: str, action: str) -> HttpResponse:
 
 def _take(request: HttpRequest, case: Case, rules: Procedure, chosen: Action, actor: Actor) -> HttpResponse:
     data = forms.from_post(chosen.form, request.POST)
-    key = request.POST.get("key", "")[:64]
+    key = form_key(request)
     seq = request.POST.get("seq", "")
     try:
-        done = engine.advance(
-            case, chosen.code, actor, data, key=key or None, door="web", seq=int(seq) if seq.isdigit() else None
-        )
+        done = engine.advance(case, chosen.code, actor, data, key=key or None, door="web", seq=row_id(seq) or None)
     except Refused as refused:
         fresh = uuid.uuid4().hex if refused.refusal.code == "conflict" else key
         return _show(request, case, rules, chosen, data, refused.refusal, fresh, status=422)

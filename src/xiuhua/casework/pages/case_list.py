@@ -17,6 +17,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from xiuhua.casework import library, moments, paging, permits, search
+from xiuhua.casework.ids import row_id
 from xiuhua.casework.maps import area
 from xiuhua.casework.models import Case
 from xiuhua.casework.pages import present
@@ -54,9 +55,9 @@ def filters(request: HttpRequest) -> list[Filter]:
         add("overdue", _("Overdue"), Q(open=True, due_at__lt=moments.now()))
     if (urgency := get("urgency", "")) in present.URGENCIES:
         add("urgency", str(present.URGENCIES[urgency]), Q(urgency=urgency))
-    if (unit := get("unit", "")).isdigit() and int(unit) in organisations.tree().by_id:
-        tree = organisations.tree()
-        add("unit", str(tree.by_id[int(unit)].name), Q(responsible_org_id__in=tree.subtree_ids(int(unit))))
+    tree = organisations.tree()
+    if (unit := row_id(get("unit", ""))) in tree.by_id:
+        add("unit", str(tree.by_id[unit].name), Q(responsible_org_id__in=tree.subtree_ids(unit)))
     if platform := get("platform", ""):
         row = Platform.objects.filter(code=platform).first()
         if row is not None:
@@ -67,10 +68,10 @@ def filters(request: HttpRequest) -> list[Filter]:
         add("procedure", str(_procedures().get(procedure, procedure)), Q(procedure_code=procedure))
     if source := get("source", ""):
         add("source", str(_sources().get(source, source)), Q(source=source))
-    if (county := get("county", "")).isdigit():
+    if row_id(county := get("county", "")):
         add("county", locator.name(county, request.LANGUAGE_CODE) or county, Q(county=county))
-    if (category := get("category", "")).isdigit() and int(category) in categories.catalogue().by_id:
-        add("category", str(categories.catalogue().by_id[int(category)].title), Q(category_id=int(category)))
+    if (category := row_id(get("category", ""))) in categories.catalogue().by_id:
+        add("category", str(categories.catalogue().by_id[category].title), Q(category_id=category))
     if get("supervised") == "1":
         add("supervised", _("Supervised"), Q(supervised__gt=0))
     if grid := get("grid", ""):
@@ -124,8 +125,8 @@ def choices(request: HttpRequest) -> dict[str, Any]:
     """What the filter form offers; the same on list and map."""
     language = get_language()
     book, tree = categories.catalogue(), organisations.tree()
-    category = book.by_id.get(int(request.GET["category"])) if request.GET.get("category", "").isdigit() else None
-    unit = tree.by_id.get(int(request.GET["unit"])) if request.GET.get("unit", "").isdigit() else None
+    category = book.by_id.get(row_id(request.GET.get("category", "")))
+    unit = tree.by_id.get(row_id(request.GET.get("unit", "")))
     counties = [(code, locator.name(code, language)) for code in locator.ground().counties.codes]
     return {
         "get": request.GET,

@@ -221,7 +221,7 @@ def place_rows(case: Case) -> list[Row]:
     if case.grid:
         rows.append(Row(_("Unit grid"), case.grid, url=f"{reverse('cases')}?grid={case.grid}"))
     if case.lon is not None and case.lat is not None:
-        note = _("came as %(datum)s") % {"datum": case.datum}
+        note = _("came as %(datum)s") % {"datum": present.DATUMS.get(case.datum, case.datum)}
         rows.append(Row(_("Position"), f"{case.lon:.6f}, {case.lat:.6f}", note=note))
     if case.component_code:
         rows.append(Row(_("Component"), case.component_code))

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from xiuhua.casework import clock, library, moments, step
 from xiuhua.casework.answers import Prepared, prepare
+from xiuhua.casework.ids import row_id
 from xiuhua.casework.models import Case
 from xiuhua.casework.pages import present
 from xiuhua.casework.procedures import Action, Procedure
@@ -49,7 +50,7 @@ def _condition_rows(chosen: Action, data: Mapping[str, Any]) -> list[Row]:
     found = []
     for item in chosen.form:
         value = str(data.get(item.name) or "") if item.type == "condition" else ""
-        row = categories.catalogue().conditions.get(int(value)) if value.isdigit() else None
+        row = categories.catalogue().conditions.get(row_id(value))
         if row is None:
             continue
         if row.limit_value is not None:

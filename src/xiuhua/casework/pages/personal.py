@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from xiuhua.casework import library
+from xiuhua.casework.answer_values import Bad, plain
 from xiuhua.casework.pages import present
 from xiuhua.casework.pages.case_page import find
 from xiuhua.casework.refusal import Refused
@@ -22,10 +23,12 @@ from xiuhua.city.access import signed_in
 def show(request: HttpRequest, number: str, field: str) -> HttpResponse:
     actor = request.actor  # type: ignore[attr-defined]
     case = find(actor, number)
-    fields = library.version(case.procedure_id).fields()
+    asked = library.version(case.procedure_id).fields().get(field)
+    if asked is None or not asked.is_personal:
+        raise Http404(_("This case has no such personal data."))
     context = {
         "case": case,
-        "title": fields[field].title if field in fields else field,
+        "title": asked.title,
         "back": present.case_url(case),
         "may": may_reveal(case, actor),
         "value": "",
@@ -33,9 +36,12 @@ def show(request: HttpRequest, number: str, field: str) -> HttpResponse:
     }
     status = 200 if context["may"] else 403
     if request.method == "POST" and context["may"]:
-        reason = request.POST.get("reason", "").strip()[:200]
+        try:
+            reason = plain(request.POST.get("reason", ""))[:200]
+        except Bad as bad:
+            reason, context["error"], status = "", str(bad), 422
         if not reason:
-            context["error"], status = _("Say why you need it."), 422
+            context["error"], status = context["error"] or _("Say why you need it."), 422
         else:
             try:
                 context["value"] = reveal(case, field, actor, reason)

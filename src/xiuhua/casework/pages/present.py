@@ -44,6 +44,10 @@ class CaseRow:
     task: str = ""  # what a task is called, when its title does not say so
 
 
+#: Names of datums, the same in every language.
+DATUMS = {"wgs84": "WGS 84", "cgcs2000": "CGCS2000", "gcj02": "GCJ-02", "bd09": "BD-09", "epsg4547": "EPSG:4547"}
+
+
 def title_of(case: Case) -> str:
     """The case's title; in English its class, because titles are written in Chinese.
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from xiuhua.casework.ids import row_id
 from xiuhua.casework.models import Case
 from xiuhua.casework.pages import layers, present
 from xiuhua.casework.procedures import Action, Field
@@ -29,6 +32,12 @@ def explainer(procedure: str, action: str) -> Any:
         return function
 
     return decorate
+
+
+def form_key(request: HttpRequest) -> str:
+    """The idempotency key of a posted form, '' for none or one that is not of our making."""
+    key = request.POST.get("key", "")
+    return key if re.fullmatch(r"[!-~]{1,64}", key) else ""
 
 
 def build(
@@ -61,6 +70,9 @@ def _more(item: Field, case: Case) -> dict[str, Any]:
         first = wanted[0] if isinstance(wanted, list | tuple) else wanted
         if not isinstance(first, bool) and not isinstance(wanted, list | tuple):
             more["show_if"] = f"{name}={first}"
+        else:
+            values = wanted if isinstance(wanted, list | tuple) else (wanted,)
+            more["need_if"] = f"{name}={'|'.join('on' if one is True else str(one) for one in values)}"
     if item.type == "photos":
         more["upload_url"] = reverse("upload")
     elif item.type == "position":
@@ -105,7 +117,7 @@ def _options(item: Field, case: Case, value: Any) -> list[Option] | None:
     if item.type in ("user", "hands"):
         return people(case, item.role or "")
     if item.type == "category" and value:
-        row = categories.catalogue().by_id.get(int(value)) if str(value).isdigit() else None
+        row = categories.catalogue().by_id.get(row_id(str(value)))
         return [Option(str(row.id), row.title, row.code)] if row else []
     if item.type in ("case", "component") and value:
         return [Option(str(value), str(value))]

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods
 from xiuhua.casework import engine, forms, library, step
 from xiuhua.casework.answers import form_context
 from xiuhua.casework.pages import foresee, present, questions
+from xiuhua.casework.pages.questions import form_key
 from xiuhua.casework.procedures import Action, Procedure
 from xiuhua.casework.refusal import Refusal, Refused
 from xiuhua.city.access import Actor, requires
@@ -66,7 +67,7 @@ def report(request: HttpRequest, procedure: str, action: str) -> HttpResponse:
     if "preview" in request.GET:
         told = foresee.rows(blank, rules, chosen, actor, data)
         return render(request, "ui/parts/facts.html", {"rows": told})
-    key = request.POST.get("key", "")[:64] or uuid.uuid4().hex
+    key = form_key(request) or uuid.uuid4().hex
     try:
         done = engine.create(procedure, platform, actor, data, action=action, key=key, door="web")
     except Refused as refused:

@@ -23,14 +23,14 @@ function grow(area) {
   if (area.value) fit();
 }
 
-// "field=value" or "field=a|b": asked only while the other question has that answer.
+// "field=value" or "field=a|b": asked, or marked as required, only while the other question has that answer.
 function conditions(form) {
-  const asked = [...form.querySelectorAll("[data-show-if]")];
+  const asked = [...form.querySelectorAll("[data-show-if], [data-need-if]")];
   if (!asked.length) return;
   const check = () => {
     const data = new FormData(form);
     for (const element of asked) {
-      const [name, wanted = ""] = element.dataset.showIf.split("=");
+      const [name, wanted = ""] = (element.dataset.showIf ?? element.dataset.needIf).split("=");
       element.hidden = !data.getAll(name).some((value) => wanted.split("|").includes(String(value)));
     }
   };
