@@ -19,7 +19,7 @@ from xiuhua.casework.ids import new_id
 from xiuhua.casework.models import Attachment, Case
 from xiuhua.casework.procedures import Action, Field, Procedure, Spawn
 from xiuhua.casework.refusal import FieldError
-from xiuhua.city import categories, coordinates, crypto, locator, organisations
+from xiuhua.city import categories, coordinates, crypto, locator, organisations, platforms
 from xiuhua.city.access import Actor
 from xiuhua.city.models import Component, Platform, User
 
@@ -38,14 +38,25 @@ class PersonalAnswer:
 
 @dataclass(frozen=True)
 class ChildAnswers:
-    """A child case to be started, with its answers."""
+    """A child case to be started on a platform, with its answers."""
 
     spawn: Spawn
+    platform_id: int
     case_id: int
     version: int
     rules: Procedure
     action: Action
     prepared: Prepared
+
+
+@dataclass
+class HandOver:
+    """The platform that receives a case, the version of the procedure in force there, and all cases below this one."""
+
+    platform_id: int
+    version: int
+    rules: Procedure
+    below: list[int] = field(default_factory=list)
 
 
 @dataclass
@@ -61,6 +72,7 @@ class Prepared:
     personal: list[PersonalAnswer] = field(default_factory=list)
     files: list[Attachment] = field(default_factory=list)
     children: list[ChildAnswers] = field(default_factory=list)
+    hand_over: HandOver | None = None
 
 
 NO_ANSWERS = Prepared()
@@ -82,8 +94,10 @@ def prepare(rules: Procedure, act: Action, case: Case, actor: Actor, data: Mappi
             _place(result, item, answers[item.name], files)
     _seal(result, act.form, parts, case)
     result.facts = {k: v for k, v in parts.facts.items() if not _is_column(act, k)}
+    if act.assigns is not None and act.assigns.platform:
+        result.hand_over = _hand_over(rules, act, case, answers)
     for spawn in act.spawn:
-        child = _child(spawn, case, actor, answers)
+        child = _child(spawn, act, case, actor, answers)
         result.children.append(child)
         result.errors += child.prepared.errors
     return result
@@ -149,17 +163,46 @@ def _seal(result: Prepared, fields: tuple[Field, ...], parts: forms.Split, case:
     result.stored = {**parts.facts, **parts.text, **sealed}
 
 
-def _child(spawn: Spawn, case: Case, actor: Actor, answers: Mapping[str, Any]) -> ChildAnswers:
-    version, rules = library.current(spawn.procedure, Platform.objects.get(pk=case.platform_id))
+def _hand_over(rules: Procedure, act: Action, case: Case, answers: Mapping[str, Any]) -> HandOver | None:
+    """The same procedure as it is in force where the case goes; None when the answer names no platform."""
+    assert act.assigns is not None
+    to = _from_parent(act.assigns.platform, case, answers)
+    platform = Platform.objects.filter(pk=to).first() if to is not None else None
+    if platform is None or platform.pk == case.platform_id:
+        return None
+    version, there = library.current(rules.code, platform)
+    if (act.to or case.state) not in there.states:  # a city's own variant has done away with the state
+        version, there = case.procedure_id, rules
+    return HandOver(platform.pk, version, there, descendants(case.pk))
+
+
+def descendants(pk: int) -> list[int]:
+    """All cases below one, parents before children."""
+    found: list[int] = []
+    level = [pk]
+    while level := list(Case.objects.filter(parent_id__in=level).order_by("pk").values_list("pk", flat=True)):
+        found += level
+    return found
+
+
+def _child(spawn: Spawn, parent_act: Action, case: Case, actor: Actor, answers: Mapping[str, Any]) -> ChildAnswers:
+    from xiuhua.casework import permits
+
+    where = case.platform_id
+    if spawn.platform == "actor":
+        where = permits.acting_platform(actor, case, parent_act)
+    elif spawn.platform != "case":
+        where = answers.get(spawn.platform[1:]) or where
+    version, rules = library.current(spawn.procedure, Platform.objects.get(pk=where))
     act = rules.actions[spawn.action]
     data = {}
     for name, value in spawn.data.items():
         found = _from_parent(value, case, answers)
         if found is not None:
             data[name] = found
-    blank = Case(id=new_id(), platform_id=case.platform_id, parent_id=case.pk)
+    blank = Case(id=new_id(), platform_id=where, parent_id=case.pk)
     blank.procedure_code = rules.code
-    return ChildAnswers(spawn, blank.id, version, rules, act, prepare(rules, act, blank, actor, data))
+    return ChildAnswers(spawn, where, blank.id, version, rules, act, prepare(rules, act, blank, actor, data))
 
 
 def _from_parent(value: Any, case: Case, answers: Mapping[str, Any]) -> Any:
@@ -202,6 +245,7 @@ def form_context(case: Case, actor: Actor, files: dict[str, Attachment] | None =
         category=_category,
         condition=_condition,
         organisation=_organisation,
+        platform=_platform,
         user=_user,
         case_key=case_key,
         component=_component,
@@ -251,6 +295,16 @@ def _organisation(value: Any, _field: Field) -> int | None:
         return by_code.id
     pk = _integer(value)
     return pk if pk in tree.by_id else None
+
+
+def _platform(value: Any, _field: Field) -> int | None:
+    """By code or row id; a code is six digits and goes first."""
+    known = platforms.platforms()
+    by_code = known.by_code.get(str(value))
+    if by_code is not None:
+        return by_code.id
+    pk = _integer(value)
+    return pk if pk in known.by_id else None
 
 
 def _user(value: Any, item: Field) -> int | None:

@@ -11,14 +11,14 @@ from django.urls import reverse
 from xiuhua.casework import builtin, clock, clock_count, engine, form_schema, library, moments, why, words
 from xiuhua.casework.api_schemas import iso
 from xiuhua.casework.clock_state import ClockState, Limit
+from xiuhua.casework.deadlines import calendar_of
 from xiuhua.casework.models import Attachment, Case, Event, Payload, Personal
 from xiuhua.casework.moments import from_us, to_us
 from xiuhua.casework.procedures import Action, Procedure
 from xiuhua.casework.schema import Field
 from xiuhua.casework.thumbnails import PICTURES, SIZES
-from xiuhua.city import categories, crypto, organisations, roles
+from xiuhua.city import categories, crypto, organisations, platforms, roles
 from xiuhua.city.access import Actor
-from xiuhua.city.calendar import calendar_for
 from xiuhua.city.models import User
 
 #: Columns that a row of a list needs; the rest of a case stays in the database.
@@ -97,6 +97,11 @@ def detail(case: Case) -> dict[str, Any]:
         "attachments": [attachment(row) for row in case.attachments.order_by("id")],
         "parent": case.parent.number if case.parent else None,
         "main_case": case.main_case.number if case.main_case else None,
+        "came_from": [
+            {"platform": row.code, "until": iso(from_us(until))}
+            for pk, until in case.facts.get("came_from", [])
+            if (row := platforms.platforms().by_id.get(pk)) is not None
+        ],
         "children": [_relative(child) for child in case.children.order_by("id")],
         "head_digest": case.head_digest,
     }
@@ -313,6 +318,7 @@ def _procedure_action(act: Action, language: str) -> dict[str, Any]:
         "start": act.start,
         "to": act.to or "",
         "roles": list(act.by),
+        "across": list(act.across),
         "form": form_schema.json_schema(act.form, language),
     }
 
@@ -322,7 +328,7 @@ def _procedure_action(act: Action, language: str) -> dict[str, Any]:
 
 def _said(case: Case, state: ClockState, rules: Procedure) -> words.ClockWords:
     reasons = {code: str(known.title) for code, known in rules.states.items()}
-    calendar = calendar_for(case.platform_id, state.calendar)
+    calendar = calendar_of(case, state)
     return words.clock_words(state, calendar, to_us(moments.now()), reasons=reasons)
 
 
@@ -365,7 +371,7 @@ def deadlines(case: Case) -> dict[str, Any]:
 
 def _clock(case: Case, name: str, state: ClockState, rules: Procedure) -> dict[str, Any]:
     rule = rules.clocks.get(name)
-    calendar = calendar_for(case.platform_id, state.calendar)
+    calendar = calendar_of(case, state)
     now = to_us(moments.now())
     said = _said(case, state, rules)
     due = clock_count.due(state, calendar)

@@ -206,6 +206,13 @@ class ClockNow(Schema):
     percent: int
 
 
+class CameFrom(Schema):
+    """A platform that had the case before, and until when; oldest first."""
+
+    platform: str
+    until: Moment
+
+
 class CaseDetail(CaseBrief):
     description: str
     condition: Condition | None
@@ -232,6 +239,7 @@ class CaseDetail(CaseBrief):
     attachments: list[AttachmentOut]
     parent: str | None
     main_case: str | None
+    came_from: list[CameFrom]
     children: list[Relative]
     head_digest: str
 
@@ -354,6 +362,7 @@ class ProcedureAction(Schema):
     start: bool
     to: str
     roles: list[str]
+    across: list[str]
     form: dict[str, Any]
 
 

@@ -103,7 +103,7 @@ def mark_hand(context: Context, collect: Collect) -> list[dict[str, Any]]:
 
     marked, done = [], False
     for seat in context.case.hands:
-        if not done and not seat["choice"] and hand_is(context.actor, seat):
+        if not done and not seat["choice"] and hand_is(context.actor, seat, context.case):
             seat, done = {**seat, "choice": str(context.data.get("choice") or "yes")}, True
         marked.append(seat)
     return marked

@@ -158,6 +158,8 @@ class _Family:
         if act is None or action in builtin.BY_USERS:
             raise Refused(Refusal("unknown_action", f"This procedure has no action {action!r}."))
         prepared = prepare(rules, act, case, actor, data)
+        if prepared.hand_over is not None:  # the family stands in memory, not yet in the table
+            prepared.hand_over.below = self._below(pk)
         if refusal := engine.check(case, rules, act, actor, prepared, extra=extra):
             raise Refused(refusal)
         now = max(moments.now(), case.updated_at + timedelta(microseconds=1))
@@ -215,6 +217,10 @@ class _Family:
                 note = {"parent": parent.number}
                 self._try(child.pk, "recount", {}, Extra(ops=ops, note=note, calendar=calendar_for(child.platform_id)))
 
+    def _below(self, pk: int) -> list[int]:
+        children = [case.pk for case in self.cases.values() if case.parent_id == pk]
+        return [*children, *(below for child in children for below in self._below(child))]
+
     def _open_below(self, pk: int) -> list[Case]:
         return [case for case in self.cases.values() if case.parent_id == pk and case.open]
 
@@ -230,7 +236,7 @@ _EFFECTS = {
 def _key(part: write.Part, row: Mapping[str, Any]) -> Any:
     """What makes a row one row: later ones take its place, or give way to it."""
     if part.key == "parties":
-        return row["case_id"], row["organisation_id"], row["user_id"]
+        return row["case_id"], row["organisation_id"], row["user_id"], row["platform_id"]
     if part.key == "outbox":
         return row["key"]
     if part.key == "payloads":

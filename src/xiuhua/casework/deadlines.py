@@ -11,7 +11,7 @@ from xiuhua.casework import clock, clock_count, library, write
 from xiuhua.casework.models import Case
 from xiuhua.casework.moments import from_us
 from xiuhua.casework.procedures import Procedure
-from xiuhua.city.calendar import WorkCalendar
+from xiuhua.city.calendar import WorkCalendar, calendar_for
 
 #: The shortest limit that can be given: what is left of a clock that is already used up.
 LEAST = clock.Limit(Fraction(1, 60), "minute")
@@ -54,6 +54,18 @@ def due_columns(clocks: Mapping[str, clock.ClockState], rules: Procedure, calend
 
 def _is_stage(rules: Procedure, name: str) -> bool:
     return name in rules.clocks and rules.clocks[name].layer == "stage"
+
+
+def calendar_of(case: Case, state: clock.ClockState) -> WorkCalendar:
+    """The calendar on which a clock counts: one that ended before a hand-over, that of the platform it ran on."""
+    for platform_id, until in case.facts.get("came_from", ()):
+        if (
+            state.finished is not None
+            and state.finished <= until
+            and state.started < until // clock.MICRO * clock.MICRO
+        ):
+            return calendar_for(platform_id, state.calendar)
+    return calendar_for(case.platform_id, state.calendar)
 
 
 def timers(

@@ -26,6 +26,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "any": ("任一环节", "any stage"),
     "start": ("开始", "Start"),
     "system": ("自动", "automatic"),
+    "across": ("上级平台也可办", "also by the platform above"),
     "children": ("等待子任务", "waits for tasks"),
     "hands": ("多方办理", "several hands"),
 }
@@ -190,7 +191,7 @@ class _Drawing:
             words.append(self.word("count", count=count))
         stay = [a for a in self.procedure.actions_from(state.code) if a.to is None and not a.system_only]
         if stay:
-            words.append(self.word("stay", actions=self.join([self.text(a.title) for a in stay])))
+            words.append(self.word("stay", actions=self.join([self.action_title(a) for a in stay])))
         return " · ".join(words)
 
     # -- wires --
@@ -229,4 +230,5 @@ class _Drawing:
 
     def action_title(self, action: Action) -> str:
         title = self.text(action.title)
-        return f"{title} ({self.word('system')})" if action.system_only else title
+        note = "system" if action.system_only else "across" if action.across else ""
+        return f"{title} ({self.word(note)})" if note else title

@@ -170,7 +170,7 @@ def advance(
         )
         if key and row.seen_digest is not None:
             raise _Replay(_replayed(row.seen_digest, row.seen_answer, digest))
-        if seq is not None and row.seq != seq:
+        if (seq is not None and row.seq != seq) or row.platform_id != seen.platform_id:  # handed over
             raise Refused(
                 Refusal("stale", _("The case has moved on since you opened it. Look again before you act.")),
                 {"seq": row.seq},

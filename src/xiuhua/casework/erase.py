@@ -37,7 +37,9 @@ def erase(case: Case, actor: Actor, reason: str, *, keep_evidence: bool = False)
 
     Raises `Refused`. Returns the erase event of each case.
     """
-    if actor.kind != "system" and not (actor.has(PERMISSION) and permits.visible(actor).filter(pk=case.pk).exists()):
+    if actor.kind != "system" and not (
+        permits.within_reach(actor, case, PERMISSION) and permits.visible(actor).filter(pk=case.pk).exists()
+    ):
         raise Refused(Refusal("not_yours", _("You may not erase personal data of this case.")))
     answers = {"reason": reason, "keep_evidence": keep_evidence}
     return [_erase_one(pk, actor, answers) for pk in family(case)]

@@ -23,6 +23,7 @@ _SHAPES: dict[str, dict[str, Any]] = {
     "category": _KEY,
     "condition": _KEY,
     "organisation": _KEY,
+    "platform": _KEY,
     "user": _KEY,
     "case": _KEY,
     "component": _KEY,

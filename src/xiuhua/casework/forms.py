@@ -51,6 +51,7 @@ class FormContext:
     category: Callable[[Any, Field], int | str | None] = _none
     condition: Callable[[Any, Field], int | str | None] = _none
     organisation: Callable[[Any, Field], int | str | None] = _none
+    platform: Callable[[Any, Field], int | str | None] = _none
     user: Callable[[Any, Field], int | str | None] = _none
     case_key: Callable[[Any, Field], int | str | None] = _none
     component: Callable[[Any, Field], int | str | None] = _none
@@ -161,6 +162,7 @@ _RESOLVED: dict[str, tuple[str, Callable[[], str]]] = {
         "organisation",
         lambda: _("There is no such organisation, or it cannot be chosen here."),
     ),
+    "platform": ("platform", lambda: _("There is no such platform, or it cannot be chosen here.")),
     "user": ("user", lambda: _("There is no such person, or they cannot be chosen here.")),
     "case": ("case_key", lambda: _("There is no such case, or you may not see it.")),
     "component": ("component", lambda: _("There is no such component.")),

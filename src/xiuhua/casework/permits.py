@@ -1,8 +1,9 @@
 """Who may act on a case, and which cases an actor may read.
 
 Acting needs a seat whose role the action names and whose scope covers the case: the platform, the unit (its own
-tree), the person where the case is held by one, and the division of the seat. Reading follows `Role.reads`, and
-whoever ever held a case keeps it readable (`Party`).
+tree), the person where the case is held by one, and the division of the seat. A seat of a platform that supervises
+the case's platform gives what an action says under ``across``, and nothing else. Reading follows `Role.reads` on the
+seat's platform and those below it, and whoever ever held a case, person, unit or platform, keeps it readable (`Party`).
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ from django.db.models import Q, QuerySet
 
 from xiuhua.casework.models import Case, Hand, Party
 from xiuhua.casework.procedures import Action, State
+from xiuhua.casework.schema import UNIT_ROLES
 from xiuhua.city import organisations, roles
 from xiuhua.city.access import Actor, Seat
+from xiuhua.city.platforms import platforms
 from xiuhua.city.roles import Reads
 
-#: Roles of a unit: they act where the case's unit is theirs.
-UNIT_ROLES = frozenset({"unit", "handler", "crew"})
 #: Roles that act themselves: where a person holds the case it must be this one.
 PERSON_ROLES = frozenset({"collector", "handler", "crew"})
 
@@ -31,29 +32,39 @@ def seat_covers(seat: Seat, case: Case, actor: Actor) -> bool:
             return False
     elif seat.platform_id != case.platform_id:
         return False
-    if seat.division_prefix and not any(
-        code.startswith(seat.division_prefix) for code in (case.community, case.sub_district, case.county) if code
-    ):
+    if not _in_division(seat, case):
         return False
     return not (seat.role in PERSON_ROLES and case.holder_user_id is not None and case.holder_user_id != actor.user_id)
+
+
+def supervises(seat: Seat, case: Case) -> bool:
+    """Whether a seat stands on a platform above the case's, and its division covers the case."""
+    return platforms().supervises(seat.platform_id, case.platform_id) and _in_division(seat, case)
+
+
+def _in_division(seat: Seat, case: Case) -> bool:
+    prefix = seat.division_prefix
+    return not prefix or any(
+        code.startswith(prefix) for code in (case.community, case.sub_district, case.county) if code
+    )
 
 
 def holds(actor: Actor, case: Case) -> bool:
     """Whether the actor is who the case waits for."""
     if case.holder_user_id is not None:
         return case.holder_user_id == actor.user_id
-    if any(hand_is(actor, hand) for hand in case.hands if not hand.get("choice")):
+    if any(hand_is(actor, hand, case) for hand in case.hands if not hand.get("choice")):
         return True
     return any(seat_covers(seat, case, actor) for seat in actor.seats_for(case.holder_role))
 
 
-def hand_is(actor: Actor, hand: dict[str, object]) -> bool:
+def hand_is(actor: Actor, hand: dict[str, object], case: Case) -> bool:
     """Whether an open seat of a collect state is the actor's."""
     if hand.get("user"):
         return hand["user"] == actor.user_id
     if hand.get("organisation"):
         return any(s.organisation_id == hand["organisation"] for s in actor.seats_for("unit"))
-    return bool(hand.get("role")) and bool(actor.seats_for(str(hand["role"])))
+    return any(s.platform_id == case.platform_id for s in actor.seats_for(str(hand.get("role") or "")))
 
 
 def may_act(actor: Actor, case: Case, action: Action, state: State | None) -> bool:
@@ -67,10 +78,36 @@ def may_act(actor: Actor, case: Case, action: Action, state: State | None) -> bo
             s.platform_id == case.platform_id or s.role in UNIT_ROLES for r in action.by for s in actor.seats_for(r)
         )
     if state is not None and state.collect and state.collect.action == action.code:
-        return any(hand_is(actor, hand) for hand in case.hands if not hand.get("choice"))
+        return any(hand_is(actor, hand, case) for hand in case.hands if not hand.get("choice"))
     if action.holder and holds(actor, case):
         return True
-    return any(seat_covers(seat, case, actor) for role in action.by for seat in actor.seats_for(role))
+    if any(seat_covers(seat, case, actor) for role in action.by for seat in actor.seats_for(role)):
+        return True
+    return supervising_seat(actor, case, action) is not None
+
+
+def supervising_seat(actor: Actor, case: Case, action: Action) -> Seat | None:
+    """The seat of a platform above the case's that gives this action, if there is one."""
+    seats = (seat for role in action.across for seat in actor.seats_for(role))
+    return next((seat for seat in seats if supervises(seat, case)), None)
+
+
+def acting_platform(actor: Actor, case: Case, action: Action) -> int:
+    """On which platform the seat stands from which the actor takes this action; the case's own before one above."""
+    if actor.kind == "system" or any(seat_covers(s, case, actor) for r in action.by for s in actor.seats_for(r)):
+        return case.platform_id
+    seat = supervising_seat(actor, case, action)
+    return case.platform_id if seat is None else seat.platform_id
+
+
+def within_reach(actor: Actor, case: Case, permission: str) -> bool:
+    """Whether a seat with this permission is of the case's platform, of a unit, or oversees it from above."""
+    return any(
+        seat.role in UNIT_ROLES
+        or seat.platform_id == case.platform_id
+        or ((role := roles.role(seat.role)) is not None and role.reads == Reads.ALL and supervises(seat, case))
+        for seat in actor.seats_with(permission)
+    )
 
 
 def who_may(action: Action) -> tuple[str, ...]:
@@ -96,10 +133,14 @@ def visible(actor: Actor, cases: QuerySet[Case] | None = None) -> QuerySet[Case]
                 | Q(sub_district__startswith=seat.division_prefix)
                 | Q(county__startswith=seat.division_prefix)
             )
-        if role.reads == Reads.ALL:
-            return cases
-        if role.reads == Reads.PLATFORM:
-            allowed |= Q(platform_id=seat.platform_id) & area
+        if role.reads in (Reads.ALL, Reads.PLATFORM):
+            known = platforms()
+            reach = known.reach(seat.platform_id) if role.reads == Reads.ALL else frozenset({seat.platform_id})
+            if role.reads == Reads.ALL and len(reach) >= len(known.by_id):
+                return cases
+            here = Q(platform_id=seat.platform_id) if len(reach) == 1 else Q(platform_id__in=reach)
+            handed = Q(pk__in=Party.objects.filter(platform_id=seat.platform_id).values("case_id"))
+            allowed |= (here | handed) & area
         elif role.reads == Reads.ORGANISATION and seat.organisation_id is not None:
             tree = organisations.tree().subtree_ids(seat.organisation_id)
             allowed |= Q(responsible_org_id__in=tree) | Q(holder_org_id__in=tree)
@@ -139,6 +180,6 @@ def _waiting(actor: Actor) -> Q:
         waiting |= mine
         if seat.organisation_id is not None and seat.role == "unit":
             hands |= Q(organisation_id=seat.organisation_id)
-        hands |= Q(role=seat.role, user__isnull=True, organisation__isnull=True)
+        hands |= Q(role=seat.role, user__isnull=True, organisation__isnull=True, case__platform_id=seat.platform_id)
     waiting |= Q(pk__in=Hand.objects.filter(hands, open=True).values("case_id"))
     return waiting

@@ -12,6 +12,7 @@ from typing import Any
 from xiuhua.casework.form_checks import check_form
 from xiuhua.casework.procedures import Draft, Known, origin_states, outcome_of
 from xiuhua.casework.schema import (
+    UNIT_ROLES,
     UNITS,
     Action,
     Call,
@@ -292,11 +293,12 @@ class _Checker:
                     self.known_name((*path, "from"), stage, stages, "阶段", "stage")
             if self.draft.whole and action.origin.wide and not self.origins[action.code]:
                 self.say((*path, "from"), "没有任何状态符合", "no state fits")
-        unsure = any(self.broken(*path, key) for key in ("by", "holder", "system"))
-        if not (action.by or action.holder or action.system or unsure):
+        unsure = any(self.broken(*path, key) for key in ("by", "across", "holder", "system"))
+        if not (action.by or action.across or action.holder or action.system or unsure):
             self.say(path, "无人可执行：须有 by、holder 或 system", "nobody can do it: needs by, holder or system")
         for index, role in enumerate(action.by):
             self.role((*path, "by", index), role)
+        self.check_across(action, path)
         check_form(action, self.say, self.column, self.role)
         for part, names, zh, en in (
             ("guards", self.known.guards, "条件", "guard"),
@@ -313,10 +315,20 @@ class _Checker:
         for index, spawn in enumerate(action.spawn):
             self.check_spawn(action, spawn, (*path, "spawn", index))
 
+    def check_across(self, action: Action, path: Path) -> None:
+        """Roles of the supervising platform: a unit's roles act where their unit has the case, whatever the platform."""
+        if action.across and action.start:
+            self.say((*path, "across"), "起始动作没有 across", "a start action has no across")
+        for index, role in enumerate(action.across):
+            where = (*path, "across", index)
+            self.role(where, role)
+            if role in UNIT_ROLES:
+                self.say(where, f"单位角色 {role} 不能越级办理", f"the unit role {role!r} cannot act across platforms")
+
     def check_assigns(self, action: Action) -> None:
         if action.assigns is None:
             return
-        for part in ("organisation", "user"):
+        for part in ("platform", "organisation", "user"):
             value, where = getattr(action.assigns, part), ("actions", action.code, "assigns", part)
             if value is None:
                 continue
@@ -333,6 +345,16 @@ class _Checker:
                 )
             if part in action.assigns.clear:
                 self.say(where, "不能同时指派和清除", "cannot assign and clear at once")
+        if action.assigns.platform is not None:
+            place: Path = ("actions", action.code, "assigns")
+            if set(action.assigns.clear) != {"organisation", "user"}:
+                self.say(
+                    place,
+                    "移交平台时须清除单位和人员：clear: [organisation, user]",
+                    "handing over to a platform must clear unit and person: clear: [organisation, user]",
+                )
+            if action.start:
+                self.say(place, "起始动作不能移交平台", "a start action cannot hand over to a platform")
 
     def check_clock_change(self, action: Action) -> None:
         change, path = action.clocks, ("actions", action.code, "clocks")
@@ -466,6 +488,15 @@ class _Checker:
     def check_spawn(self, action: Action, spawn: Spawn, path: Path) -> None:
         for rest, name in references(spawn.data):
             self.reference((*path, "pass", *rest), name, action)
+        if spawn.platform.startswith("$"):
+            self.reference((*path, "platform"), spawn.platform[1:], action)
+            field = action.field(spawn.platform[1:])
+            if field and field.type != "platform":
+                self.say(
+                    (*path, "platform"),
+                    f"字段 {field.name} 的类型应为 platform",
+                    f"field {field.name!r} must be of type platform",
+                )
         if isinstance(spawn.lead, str):
             self.reference((*path, "lead"), spawn.lead[1:], action)
         waiting = {action.to} if action.to else set(self.origins[action.code])

@@ -15,14 +15,14 @@ PERMISSION = "case.reveal"
 
 
 def may_reveal(case: Case, actor: Actor) -> bool:
-    """Who holds the case, or who has the permission and may read it."""
+    """Who holds the case, or who has the permission on its platform or above and may read it."""
     if actor.kind == "system":
         return True
     if actor.scopes is not None and PERMISSION not in actor.scopes:
         return False
     if case.open and permits.holds(actor, case):
         return True
-    return actor.has(PERMISSION) and permits.visible(actor).filter(pk=case.pk).exists()
+    return permits.within_reach(actor, case, PERMISSION) and permits.visible(actor).filter(pk=case.pk).exists()
 
 
 def reveal(case: Case, field: str, actor: Actor, reason: str) -> str:

@@ -30,11 +30,13 @@ Urgency = Literal["ordinary", "urgent", "very_urgent"]
 Tone = Literal["", "primary", "danger", "quiet"]
 FieldType = Literal[
     "text", "long_text", "choice", "multi_choice", "bool", "integer", "decimal", "money", "date", "datetime",
-    "category", "condition", "organisation", "user", "photos", "position", "case", "component",
+    "category", "condition", "organisation", "platform", "user", "photos", "position", "case", "component",
     "phone", "person_name", "id_number", "hands",
 ]  # fmt: skip
 FIELD_TYPES: tuple[str, ...] = FieldType.__args__  # type: ignore[attr-defined]
 
+#: Roles of a unit: they act where the case's unit is theirs.
+UNIT_ROLES = frozenset({"unit", "handler", "crew"})
 PERSONAL_TYPES = frozenset({"phone", "person_name", "id_number"})
 TEXT_TYPES = frozenset({"text", "long_text"})
 CHOICE_TYPES = frozenset({"choice", "multi_choice"})
@@ -344,6 +346,8 @@ class Spawn:
     action: Code
     relation: Code
     data: Annotated[dict[Code, Any], Pydantic(alias="pass")] = plain_field(default_factory=dict)
+    #: On which platform the child stands: the parent's, the one from which the actor acts, or one named by a $field.
+    platform: Annotated[str, StringConstraints(pattern=r"^(case|actor|\$[a-z][a-z0-9_]*)$")] = "case"
     pauses_parent: StrictBool = False
     independent: StrictBool = False  # lives on when the parent ends
     lead: StrictBool | Annotated[str, StringConstraints(pattern=r"^\$[a-z][a-z0-9_.]*$")] = False
@@ -355,9 +359,10 @@ class Spawn:
 @dataclass(frozen=True, slots=True, config=FORBID)
 class Assign:
     """Who holds next: ``organisation`` -> responsible_org, ``user`` -> holder_user; ``clear`` empties one
-    or both.
+    or both. ``platform`` hands the case over to another platform.
     """
 
+    platform: str | None = None
     organisation: str | None = None
     user: str | None = None
     clear: Annotated[tuple[Literal["organisation", "user"], ...], BeforeValidator(_as_list)] = ()
@@ -425,8 +430,8 @@ def _origin(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True, config=FORBID)
 class Action:
-    """One thing that may be done. ``by``: roles; ``holder``: also whoever holds the case; ``system``: also
-    the engine.
+    """One thing that may be done. ``by``: roles; ``across``: roles of a supervising platform that may take it
+    too; ``holder``: also whoever holds the case; ``system``: also the engine.
 
     ``from_states`` is the origin spelled out over the procedure's states, filled in when the procedure is
     built.
@@ -438,6 +443,7 @@ class Action:
     origin: Annotated[Origin | None, BeforeValidator(_origin), Pydantic(alias="from")] = None
     to: Code | None = None
     by: Codes = ()
+    across: Codes = ()
     holder: StrictBool = False
     system: StrictBool = False
     after_end: StrictBool = False  # may be taken in a final state (reopen, appeal)
@@ -455,7 +461,7 @@ class Action:
 
     @property
     def system_only(self) -> bool:
-        return self.system and not self.by and not self.holder
+        return self.system and not self.by and not self.across and not self.holder
 
     @property
     def has_text(self) -> bool:

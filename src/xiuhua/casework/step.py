@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from django.conf import settings
 
 from xiuhua.casework import builtin, chain, clock, clock_orders, deadlines, projection, registry, write
-from xiuhua.casework.answers import Prepared
+from xiuhua.casework.answers import HandOver, Prepared
 from xiuhua.casework.context import NOTHING, Change, Context, Extra
 from xiuhua.casework.ids import new_id
 from xiuhua.casework.models import Case
@@ -127,6 +127,10 @@ def _append(
         registry.run_effect(call.name, context, change, resolve(call.args, context))
     if extra.child:
         _note_ended_child(context, change, extra.child)
+    if prepared.hand_over is not None:  # from here on the rules and the calendar of the receiving platform
+        rules = _hand_over(context, change, prepared.hand_over)
+        calendar = calendar_for(prepared.hand_over.platform_id)
+        context = replace(context, procedure=rules, calendar=calendar)
 
     state = rules.states.get(change.to_state)
     entered = is_new or change.to_state != case.state
@@ -172,6 +176,16 @@ def _assigned(act: Action, context: Context) -> dict[str, Any]:
     if act.assigns.user:
         columns["holder_user_id"] = resolve(act.assigns.user, context)
     return columns
+
+
+def _hand_over(context: Context, change: Change, to: HandOver) -> Procedure:
+    """The case goes to another platform; where it came from, and until when, stays with it."""
+    case = context.case
+    change.set(platform_id=to.platform_id, procedure_id=to.version)
+    trail = [*case.facts.get("came_from", []), [case.platform_id, to_us(context.now)]]
+    change.set(facts={**change.columns.get("facts", {}), "came_from": trail})
+    change.note.update(platform=[case.platform_id, to.platform_id])
+    return to.rules
 
 
 def _held(case: Case, change: Change, state: Any) -> dict[str, Any]:
@@ -246,7 +260,7 @@ def _children(
     for plan in prepared.children:
         count += 1
         lead = bool(resolve(plan.spawn.lead, context)) if isinstance(plan.spawn.lead, str) else plan.spawn.lead
-        fresh = blank_case(plan.rules, plan.version, case.platform_id)
+        fresh = blank_case(plan.rules, plan.version, plan.platform_id)
         fresh.id, fresh.number = plan.case_id, f"{case.number}-{count:02d}"
         fresh.parent_id, fresh.relation, fresh.lead = case.id, plan.spawn.relation, lead
         made.append(
@@ -349,6 +363,8 @@ def _clocks(
         )
     elif change.to_state == builtin.CANCELLED:
         do([["finish", name] for name, c in clocks.items() if c.finished is None])
+    if "platform_id" in change.columns and any(c.finished is None for c in clocks.values()) and case.seq:
+        do([["recount", context.calendar.version]])  # handed over: what goes on counts on the receiver's calendar
     return ops, clocks
 
 
@@ -496,13 +512,17 @@ def _side_rows(
         ("user", columns.get(c)) for c in ("holder_user_id", "created_by_id") if columns.get(c)
     }
     parties |= {("user", h["user"]) for h in change.hands or [] if h.get("user")}
-    for kind, pk in sorted(parties):
-        document.add(
-            "parties",
-            case_id=after.id,
-            organisation_id=pk if kind == "organisation" else None,
-            user_id=pk if kind == "user" else None,
-        )
+    readers = {(after.id, kind, pk) for kind, pk in parties}
+    # A platform keeps what it gave away and sees what concerns it: tasks it asked of others, cases asked of it.
+    if prepared.hand_over is not None:
+        readers.add((after.id, "platform", case.platform_id))
+        readers |= {(pk, "platform", after.platform_id) for pk in prepared.hand_over.below}
+    for plan in prepared.children:
+        if plan.platform_id != after.platform_id:
+            readers |= {(after.id, "platform", plan.platform_id), (plan.case_id, "platform", after.platform_id)}
+    for case_id, kind, pk in sorted(readers):
+        of = {f"{name}_id": pk if name == kind else None for name in ("organisation", "user", "platform")}
+        document.add("parties", case_id=case_id, **of)
 
 
 def _gone(before: list[dict[str, Any]], after: list[dict[str, Any]] | None) -> list[dict[str, Any]]:

@@ -59,7 +59,7 @@ class Part:
         return [str(f.column) for f in self.fields()]
 
 
-_FIXED = ("id", "number", "created_at", "anchored_seq", "platform_id", "parent_id", "relation")
+_FIXED = ("id", "number", "created_at", "anchored_seq", "parent_id", "relation")
 
 PARTS: tuple[Part, ...] = (
     Part("new_cases", Case, "insert"),

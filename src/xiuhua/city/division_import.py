@@ -17,7 +17,7 @@ from django.db import transaction
 from pypinyin import lazy_pinyin
 from shapely.geometry import shape
 
-from xiuhua.city import memory
+from xiuhua.city import memory, platforms
 from xiuhua.city.codes import division_level, division_parent
 from xiuhua.city.locator import TABLE_NAME
 from xiuhua.city.models import Division, Platform
@@ -113,6 +113,7 @@ def _platforms(rows: Iterable[dict[str, str]]) -> None:
             defaults=values,
             create_defaults={**values, "code": row["code"], "centre_model": row["centre_model"]},
         )
+    memory.bump(platforms.TABLE_NAME)
 
 
 def _csv(path: Path) -> list[dict[str, str]]:

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from xiuhua.casework.context import Change, Context
 from xiuhua.casework.registry import effect, guard
-from xiuhua.city import categories, organisations
+from xiuhua.city import categories, organisations, platforms
 
 TITLE_LENGTH = 60
 
@@ -30,6 +30,22 @@ def fileable(ctx: Context, value: Any = None) -> str | None:
 def not_self(ctx: Context, value: Any = None) -> str | None:
     """The named case is another one."""
     return _("Name another case, not this one.") if str(value) == str(ctx.case.pk) else None
+
+
+@guard("linked_platform")
+def linked_platform(ctx: Context, value: Any = None) -> str | None:
+    """The named platform stands directly above or below the case's: city and county, never county and county."""
+    known = platforms.platforms()
+    if any(row.id == value for row in known.neighbours(ctx.case.platform_id)):
+        return None
+    if value == ctx.case.platform_id:
+        return _("The case is with this platform already.")
+    above = next(
+        (row for row in known.neighbours(ctx.case.platform_id) if known.supervises(row.id, int(value or 0))), None
+    )
+    if above is not None:
+        return _("A case goes to another county over %(platform)s only.") % {"platform": above.name}
+    return _("A case can be handed over to the platform above or below only.")
 
 
 @guard("has_handler")

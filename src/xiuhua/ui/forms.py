@@ -36,6 +36,7 @@ CONTROLS = {
     "category": "select",
     "condition": "select",
     "organisation": "select",
+    "platform": "select",
     "user": "select",
     "case": "select",
     "component": "select",

@@ -126,14 +126,18 @@ class Case(models.Model):
 
 
 class Party(models.Model):
-    """Who ever held a case: it stays readable for them after it has moved on."""
+    """Who ever held a case, person, unit or platform: it stays readable for them after it has moved on."""
 
     case = models.ForeignKey(Case, models.CASCADE, related_name="parties")
     organisation = models.ForeignKey("city.Organisation", models.PROTECT, null=True, related_name="+")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    platform = models.ForeignKey("city.Platform", models.PROTECT, null=True, related_name="+")
 
     class Meta:
         constraints = [
+            models.UniqueConstraint(
+                fields=["case", "platform"], name="party_platform_once", condition=Q(platform__isnull=False)
+            ),
             models.UniqueConstraint(
                 fields=["case", "organisation"], name="party_org_once", condition=Q(organisation__isnull=False)
             ),
@@ -142,6 +146,7 @@ class Party(models.Model):
         indexes = [
             models.Index(fields=["organisation", "case"], name="party_org"),
             models.Index(fields=["user", "case"], name="party_user"),
+            models.Index(fields=["platform", "case"], name="party_platform", condition=Q(platform__isnull=False)),
         ]
 
 

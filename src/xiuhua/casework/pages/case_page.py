@@ -14,12 +14,12 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from xiuhua.casework import builtin, clock, diagram, engine, library, moments, permits, reveal
+from xiuhua.casework.deadlines import calendar_of
 from xiuhua.casework.models import Attachment, Case, Event
 from xiuhua.casework.pages import present
 from xiuhua.casework.procedures import Procedure
-from xiuhua.city import categories, crypto, locator, roles
+from xiuhua.city import categories, crypto, locator, platforms, roles
 from xiuhua.city.access import Actor, requires
-from xiuhua.city.calendar import calendar_for
 from xiuhua.city.models import User
 from xiuhua.ui.parts import Badge, Button, Layer, MapView, Moment, Photo, PhotoStage, Row
 
@@ -174,7 +174,7 @@ def _clock_rows(case: Case, rules: Procedure) -> list[Row]:
     for name, state in clock.from_json(case.clocks).items():
         if state.finished is not None:
             continue
-        calendar = calendar_for(case.platform_id, state.calendar)
+        calendar = calendar_of(case, state)
         due, first = clock.due(state, calendar), clock.original_due(state, calendar)
         rule = rules.clocks.get(name)
         now = _local(due) if due is not None else _("open while paused")
@@ -190,7 +190,13 @@ def _local(at_us: int) -> str:
 def _holding(case: Case, rules: Procedure, names: dict[int, str], above: Case | None) -> list[Row]:
     """Who has the case, what it belongs to, and what has happened to it so far."""
     rows: list[Row] = []
+    known = platforms.platforms()
     rows.append(Row(_("Has it now"), present.holder_words(case, rules, names)))
+    rows.append(Row(_("Platform"), known.name(case.platform_id)))
+    for platform_id, until in reversed(case.facts.get("came_from", [])):
+        rows.append(
+            Row(_("Came from"), known.name(platform_id), note=_("handed over %(time)s") % {"time": _local(until)})
+        )
     if case.responsible_org_id:
         rows.append(Row(_("Responsible unit"), present.unit_name(case.responsible_org_id)))
     if case.parent_id and case.parent:
@@ -351,6 +357,8 @@ def answer_words(item: Any, value: Any, names: dict[int, str]) -> str:
         return "、".join(titles.get(v, str(v)) for v in (value if isinstance(value, list) else [value]))
     if item.type == "organisation":
         return present.unit_name(value) or str(value)
+    if item.type == "platform":
+        return platforms.platforms().name(value) or str(value)
     if item.type == "category":
         row = categories.catalogue().by_id.get(value)
         return str(row.title) if row else str(value)

@@ -13,6 +13,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from xiuhua.casework import clock, library, moments, why
+from xiuhua.casework.deadlines import calendar_of
 from xiuhua.casework.pages import present
 from xiuhua.casework.pages.case_page import find
 from xiuhua.city.access import requires
@@ -58,7 +59,7 @@ def why_page(request: HttpRequest, number: str) -> HttpResponse:
     views = []
     for name, state in clock.from_json(case.clocks).items():
         rule = rules.clocks.get(name)
-        calendar = calendar_for(case.platform_id, state.calendar)
+        calendar = calendar_of(case, state)
         due = clock.due(state, calendar)
         views.append(
             ClockView(

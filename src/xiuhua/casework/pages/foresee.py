@@ -11,13 +11,13 @@ from django.utils.translation import gettext as _
 
 from xiuhua.casework import clock, library, moments, step
 from xiuhua.casework.answers import Prepared, prepare
+from xiuhua.casework.deadlines import calendar_of
 from xiuhua.casework.ids import row_id
 from xiuhua.casework.models import Case
 from xiuhua.casework.pages import present
 from xiuhua.casework.procedures import Action, Procedure
-from xiuhua.city import categories
+from xiuhua.city import categories, platforms
 from xiuhua.city.access import Actor
-from xiuhua.city.calendar import calendar_for
 from xiuhua.city.models import User
 from xiuhua.ui.parts import Row
 
@@ -33,6 +33,8 @@ def rows(case: Case, rules: Procedure, chosen: Action, actor: Actor, data: Mappi
     if after.state != case.state:
         state = rules.states.get(after.state)
         found.append(Row(_("Next state"), state.title if state else after.state, icon="arrow-right"))
+    if after.platform_id != case.platform_id:
+        found.append(Row(_("Goes to the platform"), platforms.platforms().name(after.platform_id), icon="building"))
     before = (case.state, case.holder_role, case.holder_org_id, case.holder_user_id)
     if after.open and before != (after.state, after.holder_role, after.holder_org_id, after.holder_user_id):
         found.append(Row(_("Goes to"), present.holder_words(after, rules, names), icon="user"))
@@ -40,7 +42,9 @@ def rows(case: Case, rules: Procedure, chosen: Action, actor: Actor, data: Mappi
     for task in tasks:
         who = present.holder_words(task, library.version(task.procedure_id), names)
         due = _("due %(time)s") % {"time": _local(task.due_at)} if task.due_at else ""
-        title = library.version(task.procedure_id).title
+        title = str(library.version(task.procedure_id).title)
+        if task.platform_id != after.platform_id:
+            title += f" · {platforms.platforms().name(task.platform_id)}"
         found.append(Row(_("Makes a task"), f"{title} · {who}", note=due, icon="clipboard"))
     return found
 
@@ -119,7 +123,7 @@ def _clock_rows(case: Case, after: Case, rules: Procedure) -> list[Row]:
         was = old.get(name)
         rule = rules.clocks.get(name)
         title = rule.title if rule else name
-        due = clock.due(state, calendar_for(case.platform_id, state.calendar))
+        due = clock.due(state, calendar_of(after, state))
         until = _("due %(time)s") % {"time": _local(moments.from_us(due))} if due is not None else ""
         length = present.limit_words(state.limit)
         if was is None or was.round != state.round:

@@ -12,12 +12,12 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from xiuhua.casework import builtin, clock, library, moments
+from xiuhua.casework.deadlines import calendar_of
 from xiuhua.casework.models import Case
 from xiuhua.casework.procedures import Procedure
 from xiuhua.casework.words import ClockWords, clock_words, duration
 from xiuhua.city import categories, organisations, roles
 from xiuhua.city.access import Actor
-from xiuhua.city.calendar import calendar_for
 from xiuhua.manifest import Text
 from xiuhua.ui.parts import Badge
 
@@ -92,7 +92,7 @@ def time_of(case: Case, rules: Procedure) -> Any:
 def said(case: Case, state: clock.ClockState, rules: Procedure) -> ClockWords:
     """A clock in words, on the calendar it counts by."""
     reasons = {code: str(known.title) for code, known in rules.states.items()}
-    calendar = calendar_for(case.platform_id, state.calendar)
+    calendar = calendar_of(case, state)
     return clock_words(state, calendar, moments.to_us(moments.now()), reasons=reasons)
 
 

@@ -14,7 +14,7 @@ from xiuhua.casework.ids import row_id
 from xiuhua.casework.models import Case
 from xiuhua.casework.pages import layers, present
 from xiuhua.casework.procedures import Action, Field
-from xiuhua.city import categories, organisations
+from xiuhua.city import categories, organisations, platforms
 from xiuhua.city.models import User
 from xiuhua.ui.forms import Option, Question, question
 from xiuhua.ui.parts import Layer, MapView
@@ -114,6 +114,8 @@ def _options(item: Field, case: Case, value: Any) -> list[Option] | None:
     if item.type == "organisation":
         tree = organisations.tree()
         return [Option(str(o.id), o.name, o.short_name) for o in tree.of_platform(case.platform_id)]
+    if item.type == "platform":
+        return [Option(str(p.id), p.name, p.code) for p in platforms.platforms().neighbours(case.platform_id)]
     if item.type in ("user", "hands"):
         return people(case, item.role or "")
     if item.type == "category" and value:

@@ -169,6 +169,14 @@ WRONG: list[tuple[str, str, str, str]] = [
     ("    start: true\n", "    start: true\n    from: open\n", "from: open\n    to: open", "no from"),
     ("key: l\n", "key: LL\n", "key: LL", "not written as"),
     ("    by: [dispatcher]\n    key: n", "    key: n", "report:", "nobody can do it"),
+    ("by: [unit]\n    key: l", "by: [unit]\n    across: [leadr]\n    key: l", "leadr", "no role 'leadr'"),
+    ("by: [unit]\n    key: l", "by: [dispatcher]\n    across: [unit]\n    key: l", "unit]\n    key: l", "cannot act across platforms"),
+    ("    start: true\n", "    start: true\n    across: [dispatcher]\n", "across", "has no across"),
+    ("pass: {note: $note}", "platform: $note, pass: {note: $note}", "platform: $note", "must be of type platform"),
+    ("pass: {note: $note}", "platform: county, pass: {note: $note}", "platform: county", "not written as"),
+    ("assigns: {organisation: $unit}", "assigns: {platform: $unit}", "platform: $unit", "must be of type platform"),
+    ("assigns: {organisation: $unit}", "assigns: {platform: $unit}", "assigns", "must clear unit and person"),
+    ("assigns: {organisation: $unit}", "assigns: {platform: $unit}", "assigns", "start action cannot hand over"),
 ]  # fmt: skip
 
 

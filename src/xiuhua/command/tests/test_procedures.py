@@ -34,7 +34,8 @@ def test_all_load_with_the_names_that_the_house_knows() -> None:
 def test_all_procedures_of_the_room() -> None:
     assert set(procedures().codes()) == {
         "city_case", "verification_task", "check_task", "extension_request", "hold_request", "supervision_answer",
-        "overdue_appeal", "joint_task", "sub_dispatch", "self_handled",
+        "overdue_appeal", "joint_task", "sub_dispatch", "self_handled", "hand_over_request",
+        "rule_review",
     }  # fmt: skip
 
 
@@ -43,6 +44,7 @@ STATES = """
 reported       report    intake_operator   intake,total       -
 verifying      report    >verification     -                  intake
 to_file        report    intake_operator   intake             -
+handing_over   report    >hand_over        -                  intake,dispatch,handling
 to_dispatch    dispatch  dispatcher        dispatch           -
 to_receive     dispatch  unit              receipt,handling   -
 returned       dispatch  dispatcher        dispatch           handling
@@ -81,6 +83,14 @@ reported,to_file        file                to_dispatch    intake_operator duty_
 reported,to_file        void                voided         intake_operator duty_chief
 reported,to_file        merge_duplicate     voided         intake_operator duty_chief
 reported,to_file        split               =              intake_operator duty_chief
+reported,to_file,to_dispatch,returned hand_over handing_over intake_operator dispatcher duty_chief
+reported                file_by_rule        to_dispatch    *
+to_dispatch             dispatch_by_rule    to_receive     *
+to_dispatch             dispatch_by_rule_sampled to_receive *
+to_receive,handling     dispatch_found_wrong returned      *
+handing_over            handed_over         reported       *
+handing_over            hand_over_refused   to_file        *
+handing_over            recall_hand_over    to_file        intake_operator dispatcher duty_chief
 to_dispatch             dispatch            to_receive     dispatcher duty_chief
 to_dispatch,returned    return_to_intake    to_file        dispatcher duty_chief
 to_receive              sign                handling       unit
@@ -139,6 +149,25 @@ def test_over_all_stages_after_filing() -> None:
         assert (action.to, action.by) == (to, roles)
 
 
+@pytest.mark.parametrize("variant", ["", "one_centre"])
+def test_what_the_city_may_do_on_a_countys_case(variant: str) -> None:
+    across = {code: action.across for code, action in city_case(variant).actions.items() if action.across}
+    assert across == {
+        "remind": ("duty_chief", "leader"),
+        "supervise": ("duty_chief", "leader"),
+        "force_close": ("leader",),
+        "void_filed": ("leader",),
+        "reopen": ("duty_chief",),
+    }
+    assert city_case(variant).actions["supervise"].spawn[0].platform == "actor", "the answer comes back to who asked"
+
+
+def test_a_hand_over_begins_anew_at_the_receivers_intake() -> None:
+    action = city_case().actions["handed_over"]
+    assert action.assigns is not None and action.assigns.platform == "$platform"
+    assert action.clocks is not None and action.clocks.restart == ("intake", "total")
+
+
 def guards(code: str, variant: str = "") -> dict[str, dict[str, object]]:
     return {call.name: call.args for call in city_case(variant).actions[code].guards}
 
@@ -172,7 +201,10 @@ def test_lawful_conditions_stand_in_every_variant(variant: str) -> None:
         for call in action.guards
         if call.lawful
     }
-    assert lawful == {("file", "located"), ("file", "fileable"), ("close", "ticked"), ("close", "needs_answer")}
+    assert lawful == {
+        ("file", "located"), ("file", "fileable"), ("close", "ticked"), ("close", "needs_answer"),
+        ("file_by_rule", "located"), ("file_by_rule", "fileable"), ("hand_over", "linked_platform"), ("handed_over", "linked_platform"),
+    }  # fmt: skip
 
 
 def test_one_centre_differs_only_in_who() -> None:
@@ -189,7 +221,11 @@ def test_one_centre_differs_only_in_who() -> None:
 
 def test_every_outcome_of_a_child_that_a_state_waits_for_leads_on() -> None:
     case = city_case()
-    for relation, procedure in [("verification", "verification_task"), ("check", "check_task")]:
+    for relation, procedure in [
+        ("verification", "verification_task"),
+        ("check", "check_task"),
+        ("hand_over", "hand_over_request"),
+    ]:
         spawn = next(s for a in case.actions.values() for s in a.spawn if s.relation == relation)
         assert set(spawn.on_end) == procedures().get(procedure).outcomes()
 

@@ -22,7 +22,10 @@ def build() -> Platform:
     """Everything the city case needs, in a second or two."""
     city = Platform.objects.create(code=foundation.CITY, name="咸宁市", level="city", adcode=foundation.CITY)
     for code in COUNTIES:
-        Platform.objects.create(code=code, name=f"县{code}", level="county", adcode=code, parent=city)
+        model = "one" if code == "421221" else "two"
+        Platform.objects.create(
+            code=code, name=f"县{code}", level="county", adcode=code, parent=city, centre_model=model
+        )
     around = shapely.to_wkb(shapely.box(114.2, 29.7, 114.5, 30))
     parent = None
     for code, level, boundary in (
