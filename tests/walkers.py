@@ -100,6 +100,11 @@ _WAYS: dict[str, tuple[str, ...]] = {
     "size": ("320", "1280"),
     "path": ("nothing/here",),
     "category_id": ("1",),
+    "layer": ("cases", "components", "grids", "roads", "nothing"),
+    # A tile around the cases of `fill`.
+    "z": ("10",),
+    "x": (str(int((float(POINT["lon"]) + 180) / 360 * 2**10)),),
+    "y": ("423",),
 }
 
 

@@ -74,17 +74,19 @@ def tile(layer: str, at: Tile, *, english: bool) -> bytes:
     table: Any = _table(layer).get()
     made = _made.setdefault(table, {})
     key = (layer, at, english)
-    if key not in made:
-        if len(made) >= MOST_KEPT:
-            made.clear()
+    body = made.get(key)
+    if body is None:
         if layer == "components":
             found = components(table, at, english=english)
         elif layer == "grids":
             found = _grids(table, at)
         else:
             found = _roads(table, at, english=english)
-        made[key] = mvt.encode(layer, found)
-    return made[key]
+        body = mvt.encode(layer, found)
+        if len(made) >= MOST_KEPT:
+            made.clear()
+        made[key] = body
+    return body
 
 
 def _table(layer: str) -> memory.Table[Any]:
