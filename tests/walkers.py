@@ -72,7 +72,7 @@ class Door:
 
     @property
     def is_api(self) -> bool:
-        return self.route.startswith("api/")
+        return self.route.startswith(("api/", "ogc/"))
 
     @property
     def names_case(self) -> bool:
@@ -100,6 +100,13 @@ _WAYS: dict[str, tuple[str, ...]] = {
     "size": ("320", "1280"),
     "path": ("nothing/here",),
     "category_id": ("1",),
+    "collection": ("components", "nothing"),
+    "feature": ("42120201001000001",),
+    "layer": ("cases", "components", "nothing"),
+    # A tile around the cases of `fill`.
+    "z": ("10",),
+    "x": (str(int((float(POINT["lon"]) + 180) / 360 * 2**10)),),
+    "y": ("423",),
 }
 
 

@@ -438,11 +438,14 @@ class XiuhuaAPI(NinjaAPI):
         _house_meanings()
         self.add_exception_handler(Exception, self._on_any)
 
+    def told(self, problem: Problem) -> Problem:
+        """The problem as this API tells it; another API may follow a standard with other statuses."""
+        return problem
+
     def _on_any(self, request: HttpRequest, error: Exception | type[Exception]) -> HttpResponse:
         for kind in type(error).__mro__:
             if meaning := _meanings.get(kind):
-                problem: Problem = meaning(error)
-                return respond(problem)
+                return respond(self.told(meaning(error)))
         log.exception("the API failed: %s %s", request.method, type(error).__name__)
         return respond(Problem(500, "failed", _("Something went wrong here. It has been noted.")))
 

@@ -144,4 +144,6 @@ DIGEST = ENV.digest
 MAP_TILE_URL = ENV.map_tile_url
 MAP_TILE_DATUM = ENV.map_tile_datum
 MAP_TILE_ATTRIBUTION = ENV.map_tile_attribution
+MAP_PROVIDERS = ENV.map_providers
+MAP_CACHE_BYTES = ENV.map_cache_mib * 2**20
 UPLOAD_MAX_BYTES = ENV.upload_max_bytes
