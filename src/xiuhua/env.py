@@ -59,7 +59,14 @@ class Env(BaseSettings):
     map_tile_datum: Literal["wgs84", "cgcs2000", "gcj02", "bd09"] = Field(default="wgs84")
     map_tile_attribution: str = Field(default="", description="Shown on the map; licences ask for it.")
     upload_max_bytes: int = Field(default=20 * 2**20, ge=1024, description="Largest single upload, bytes.")
-    worker_threads: int = Field(default=4, ge=1, le=64, description="Request threads of the page server.")
+    worker_threads: int = Field(default=4, ge=1, le=64, description="Request threads of each page server process.")
+    server_processes: int = Field(default=1, ge=1, le=64, description="Page server processes.")
+    log_format: Literal["json", "line"] = Field(
+        default="json", description="json = one object a line for programs; line = for a terminal."
+    )
+    metrics_token: str = Field(
+        default="", description="Bearer token that opens /metrics; empty = only from this machine itself."
+    )
 
     @field_validator("allowed_hosts", "trusted_origins", mode="before")
     @classmethod
@@ -86,6 +93,13 @@ class Env(BaseSettings):
     @classmethod
     def _known_database(cls, value: str) -> str:
         database(value or "sqlite:///x", "FULL")
+        return value
+
+    @field_validator("metrics_token")
+    @classmethod
+    def _long_token(cls, value: str) -> str:
+        if value and len(value) < 20:
+            raise ValueError("must be at least 20 characters")
         return value
 
     @field_validator("map_tile_url")
