@@ -122,6 +122,7 @@ def test_a_request_in_hand_is_answered_before_the_end(house: Live) -> None:
 
 def test_a_new_start_forgets_the_figures_of_dead_processes(house: Live) -> None:
     folder = Path(house.environment["XIUHUA_DATA_DIR"]) / "metrics"
+    assert figures(house)["xiuhua_workers"] >= 0  # it serves
     live_module.stop(house)
     assert list(folder.glob("counter_*.db"))
     live_module.start(house)

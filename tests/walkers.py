@@ -100,6 +100,8 @@ _WAYS: dict[str, tuple[str, ...]] = {
     "size": ("320", "1280"),
     "path": ("nothing/here",),
     "category_id": ("1",),
+    "proposal_id": ("1",),
+    "hold_id": ("1",),
 }
 
 
