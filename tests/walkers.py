@@ -107,6 +107,8 @@ _WAYS: dict[str, tuple[str, ...]] = {
     "z": ("10",),
     "x": (str(int((float(POINT["lon"]) + 180) / 360 * 2**10)),),
     "y": ("423",),
+    "proposal_id": ("1",),
+    "hold_id": ("1",),
 }
 
 

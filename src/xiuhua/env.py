@@ -69,7 +69,13 @@ class Env(BaseSettings):
     workers: int = Field(
         default=0, ge=0, le=64, description="Processes of the page server; 0 = one per core (at most 4), one on SQLite."
     )
-    worker_threads: int = Field(default=4, ge=1, le=64, description="Request threads of the page server.")
+    worker_threads: int = Field(default=4, ge=1, le=64, description="Request threads of each page server process.")
+    log_format: Literal["json", "line"] = Field(
+        default="json", description="json = one object a line for programs; line = for a terminal."
+    )
+    metrics_token: str = Field(
+        default="", description="Bearer token that opens /metrics; empty = only from this machine itself."
+    )
 
     @field_validator("allowed_hosts", "trusted_origins", mode="before")
     @classmethod
@@ -96,6 +102,13 @@ class Env(BaseSettings):
     @classmethod
     def _known_database(cls, value: str) -> str:
         database(value or "sqlite:///x", "FULL")
+        return value
+
+    @field_validator("metrics_token")
+    @classmethod
+    def _long_token(cls, value: str) -> str:
+        if value and len(value) < 20:
+            raise ValueError("must be at least 20 characters")
         return value
 
     @field_validator("map_tile_url")

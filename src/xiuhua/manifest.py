@@ -71,6 +71,7 @@ class Manifest:
     urls: str = ""  # module with `urlpatterns`, mounted at the site root
     procedures: tuple[str, ...] = ()  # packages whose *.yaml files are procedures
     commands: tuple[Command, ...] = ()
+    personal: str = ""  # module with STORES and HOLDS_NONE: where this room keeps personal data, and where not
     imports: tuple[str, ...] = ()  # modules that register guards, effects and outbox handlers
 
 
