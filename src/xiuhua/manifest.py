@@ -72,6 +72,7 @@ class Manifest:
     procedures: tuple[str, ...] = ()  # packages whose *.yaml files are procedures
     commands: tuple[Command, ...] = ()
     imports: tuple[str, ...] = ()  # modules that register guards, effects and outbox handlers
+    ledgers: tuple[str, ...] = ()  # ``module:name`` of tuples of `xiuhua.ledgers.declare.Ledger`
 
 
 NAV_GROUPS: dict[str, Text] = {
