@@ -19,6 +19,7 @@ from xiuhua.demo import foundation
 from xiuhua.demo.foundation import people
 from xiuhua.demo.tests.small_city import POINT
 from xiuhua.doors import Access
+from xiuhua.ledgers.models import Batch, LedgerEvent
 
 __all__ = ["Door", "Known", "Place", "doors", "fill", "people", "state"]
 
@@ -112,10 +113,25 @@ _WAYS: dict[str, tuple[str, ...]] = {
 }
 
 
+#: Blanks of the ledgers: one with positions, one with people, one that is not there; rows and batches by number.
+_LEDGERS: dict[str, tuple[str, ...]] = {
+    "code": ("components", "people", "nothing"),
+    "pk": ("1", "999999"),
+    "row": ("1", "999999"),
+    "batch": ("1",),
+    "name": ("owner", "phone", "nothing"),
+    "form": ("csv", "xlsx", "nothing"),
+}
+
+
 def _fillings(pattern: str, place: Place) -> list[str]:
     found = ["/" + pattern]
+    ledger = "ledgers/" in pattern
     for blank in re.findall(r"\{(\w+)\}", pattern):
-        values = (place.blanks[blank],) if blank in place.blanks else _WAYS.get(blank)
+        if ledger and blank in _LEDGERS:
+            values: tuple[str, ...] | None = _LEDGERS[blank]
+        else:
+            values = (place.blanks[blank],) if blank in place.blanks else _WAYS.get(blank)
         if values is None:
             raise KeyError(f"the walk does not know what to put into {{{blank}}} of {pattern}: say it in walkers.py")
         found = [url.replace(f"{{{blank}}}", value) for url in found for value in values]
@@ -162,7 +178,7 @@ def _operations(view: Any) -> tuple[tuple[str, Access], ...]:
 
 def state() -> tuple[int, ...]:
     """How much there is: an answer that refuses leaves it as it was."""
-    return tuple(model.objects.count() for model in (Case, Event, Outbox, ApiToken))
+    return tuple(model.objects.count() for model in (Case, Event, Outbox, ApiToken, LedgerEvent, Batch))
 
 
 def fill() -> Known:

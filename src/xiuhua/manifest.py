@@ -73,6 +73,7 @@ class Manifest:
     commands: tuple[Command, ...] = ()
     personal: str = ""  # module with STORES and HOLDS_NONE: where this room keeps personal data, and where not
     imports: tuple[str, ...] = ()  # modules that register guards, effects and outbox handlers
+    ledgers: tuple[str, ...] = ()  # ``module:name`` of tuples of `xiuhua.ledgers.declare.Ledger`
 
 
 NAV_GROUPS: dict[str, Text] = {

@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ('casework', '0002_worker_beat'),
+        ('casework', '0003_worker_beat'),
         ('city', '0001_initial'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

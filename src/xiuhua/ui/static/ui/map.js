@@ -164,6 +164,22 @@ function picking(library, map, element) {
   }
 }
 
+/** Rows of a ledger: their name under the pointer, their page by a click. */
+function things(library, map) {
+  const popup = new library.Popup({ closeButton: false, closeOnClick: false, offset: 10, maxWidth: "280px" });
+  for (const layer of ["things", "things-area", "things-line"]) {
+    map.on("mousemove", layer, ({ features: [feature], lngLat }) => {
+      map.getCanvas().style.cursor = "pointer";
+      popup.setLngLat(lngLat).setText(feature.properties.title ?? "").addTo(map);
+    });
+    map.on("mouseleave", layer, () => {
+      map.getCanvas().style.cursor = "";
+      popup.remove();
+    });
+    map.on("click", layer, ({ features: [feature] }) => feature.properties.url && location.assign(feature.properties.url));
+  }
+}
+
 export async function draw(element) {
   const config = JSON.parse(element.dataset.map);
   const said = element.querySelector("[data-map-said]");
@@ -259,6 +275,7 @@ export async function draw(element) {
     if (all) map.fitBounds(all, { padding: 24, duration: 0 });
   }
   if (map.getSource("cases")) cases(library, map, element);
+  if (loaded.has("things")) things(library, map);
   if (element.dataset.pick) picking(library, map, element);
   element.addEventListener("map:dress", dress);
   if (config.tools) tools(map, element, config.tools);
