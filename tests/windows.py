@@ -146,6 +146,9 @@ class Walk:
             page.wait_for_selector("[data-map-state=ready]")
         wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wide <= 0, f"{name}: {wide} px too wide on {self.size}"
+        if self.size == "phone" and (frame := page.locator(".x-frame")).count():
+            ground = frame.evaluate("one => getComputedStyle(one).backgroundImage")
+            assert ground == "none", f"{name}: the ground of the side bar is drawn where there is none"
         # As high as the page is: what is measured must not lie under a bar only because of where it was scrolled to.
         height = max(SIZES[self.size]["height"], page.evaluate("document.documentElement.scrollHeight"))
         page.set_viewport_size({"width": SIZES[self.size]["width"], "height": height})
