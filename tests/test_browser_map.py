@@ -78,6 +78,7 @@ def test_the_map_draws_and_measures(walk: Walk, provider: StandIn) -> None:
     page = walk.at("dispatcher")
     answers: list[Any] = []
     page.on("response", lambda one: answers.append(one))
+    page.add_init_script('addEventListener("map:ready", (event) => { window.drawnMap = event.detail.map })')
     walk.go("dispatcher", "map/")
     page.wait_for_selector("[data-map-state=ready]")
     walk.look(page, "map")
@@ -94,6 +95,7 @@ def test_the_map_draws_and_measures(walk: Walk, provider: StandIn) -> None:
     page.keyboard.press("Enter")
     page.locator("[data-map] canvas").click(position={"x": 60, "y": 200})
     page.wait_for_function("() => /\\d k?m$/.test(document.querySelector('.x-draw-said').textContent)")
+    page.wait_for_function('() => drawnMap.queryRenderedFeatures({ layers: ["drawn-line"] }).length')
     walk.look(page, "map-measured")
     assert re.search(r"[1-9]", page.locator(".x-draw-said").inner_text())
     assert walk.complaints == []
