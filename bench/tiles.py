@@ -68,7 +68,14 @@ def fill(cases: int, components: int) -> None:
     for n in range(cases):
         lon, lat = spots(rng)
         urgency = rng.choice(("ordinary", "ordinary", "ordinary", "urgent", "very_urgent"))
-        own = {"id": new_id(), "number": f"B{n:09d}", "lon_e7": lon, "lat_e7": lat, "urgency": urgency, "open": n % 5 == 0}
+        own = {
+            "id": new_id(),
+            "number": f"B{n:09d}",
+            "lon_e7": lon,
+            "lat_e7": lat,
+            "urgency": urgency,
+            "open": n % 5 == 0,
+        }
         rows.append(Case(**{**values, **own}))
         if len(rows) == 2000:
             Case.objects.bulk_create(rows)
@@ -186,7 +193,12 @@ def encoding() -> dict[str, Any]:
     )
     features = [{"geometry": f"POINT({x} {y})", "properties": {"code": code, "name": "路灯"}} for x, y, code in rows]
     library, _tile = timed(lambda: mapbox_vector_tile.encode({"name": "l", "features": features}))
-    return {"points": 5000, "ours_ms": round(ours, 1), "library_ms": round(library, 1), "ratio": round(library / ours, 1)}
+    return {
+        "points": 5000,
+        "ours_ms": round(ours, 1),
+        "library_ms": round(library, 1),
+        "ratio": round(library / ours, 1),
+    }
 
 
 def main() -> None:

@@ -50,7 +50,7 @@ class Shapes:
         return [int(pk) for pk in np.sort(self.pks[places])]
 
 
-def _shapes(rows: Iterable[tuple[int, bytes]]) -> Shapes:
+def _shapes(rows: Iterable[tuple[int, Any]]) -> Shapes:
     pairs = list(rows)
     shapes = shapely.from_wkb([bytes(wkb) for _pk, wkb in pairs])
     bounds = shapely.total_bounds(shapes) if pairs else None

@@ -95,8 +95,8 @@ class StandIn:
         wanted = "c" if self.matrix == "degrees" else "w"
         if asked.get("request") != "GetTile" or asked.get("tilematrixset") != wanted:
             return 400, "text/xml", b"<ows:ExceptionReport/>"
-        place = [int(asked[name]) for name in ("tilematrix", "tilecol", "tilerow")]
-        self.asked["/".join(map(str, place))] += 1
+        z, column, row = (int(asked[name]) for name in ("tilematrix", "tilecol", "tilerow"))
+        self.asked[f"{z}/{column}/{row}"] += 1
         match self.fault:
             case "quota":
                 return 200, "text/html", "<p>访问次数超限</p>".encode()
@@ -112,8 +112,8 @@ class StandIn:
             case "huge":
                 return 200, "image/png", b"\x89PNG\r\n\x1a\n" + bytes(3 * 2**20)
             case "torn":
-                return 200, "image/png", picture(*place, self.matrix, self.datum)[:400]
-        return 200, "image/png", picture(*place, self.matrix, self.datum)
+                return 200, "image/png", picture(z, column, row, self.matrix, self.datum)[:400]
+        return 200, "image/png", picture(z, column, row, self.matrix, self.datum)
 
 
 @contextmanager

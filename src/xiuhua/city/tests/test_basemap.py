@@ -51,7 +51,9 @@ class Clock:
 
 def provider(there: StandIn, **more: Any) -> MapProvider:
     own = {"code": "vec", "url": there.url(), "token": TOKEN, "matrix": there.matrix, "datum": there.datum}
-    return MapProvider(**{**own, "attribution": "天地图", "review_number": "GS(2026)0001号", "per_second": 1e6, **more})
+    return MapProvider(
+        **{**own, "attribution": "天地图", "review_number": "GS(2026)0001号", "per_second": 1e6, "timeout": 30, **more}
+    )
 
 
 def made(there: StandIn, folder: Path, clock: Callable[[], float] | None = None, **more: Any) -> Proxy:
@@ -204,14 +206,14 @@ def test_a_full_disk_costs_the_keeping_only(serve: Serve, tmp_path: Path, monkey
 @pytest.mark.parametrize("fault", ["quota", "broken", "moved", "huge", "torn", "silent", "dripping"])
 def test_a_failure_is_told_without_the_address(serve: Serve, tmp_path: Path, fault: str) -> None:
     there = serve(matrix="degrees", fault=fault)
-    one = made(there, tmp_path, timeout=0.3)
+    one = made(there, tmp_path, timeout=0.3 if fault in ("silent", "dripping") else 30)
     with pytest.raises(Unavailable) as told:
         one.tile(Z, X, Y)
     assert TOKEN not in str(told.value) and "127.0.0.1" not in str(told.value)
     assert told.value.__cause__ is None and (told.value.__context__ is None or told.value.__suppress_context__)
     there.fault = ""
-    one.breaker = Breaker()
-    assert one.tile(Z, X, Y), "a failure is not kept"
+    # With a patience that a busy machine does not exhaust.
+    assert made(there, tmp_path, timeout=30).tile(Z, X, Y), "a failure is not kept"
 
 
 def test_a_wrong_token_and_a_closed_port(serve: Serve, tmp_path: Path) -> None:

@@ -246,7 +246,7 @@ export async function draw(element) {
       const layer = vector.has(plain.source) ? { ...plain, "source-layer": plain.source } : plain;
       if (map.getLayer(layer.id)) {
         for (const [name, value] of Object.entries(layer.paint ?? {})) map.setPaintProperty(layer.id, name, value);
-      } else map.addLayer({ ...layer, layout: { ...layer.layout, visibility: shown.get(layer.source.replace("-names", "")) ? "visible" : "none" } });
+      } else map.addLayer({ ...layer, layout: { ...layer.layout, visibility: shown.get(layer.source.replace("-names", "")) ?? true ? "visible" : "none" } });
     }
   };
   for (const [kind, data] of loaded) {
