@@ -31,7 +31,9 @@ WORDS = "人行道上供水井盖缺失"
 PHONE = "13900000001"
 
 PROCEDURES = [path.stem for path in Path(command_procedures.__file__).parent.glob("*.yaml") if "." not in path.stem]
-STATES = list(yaml.safe_load((Path(command_procedures.__file__).parent / "city_case.yaml").read_text("utf-8"))["states"])
+STATES = list(
+    yaml.safe_load((Path(command_procedures.__file__).parent / "city_case.yaml").read_text("utf-8"))["states"]
+)
 #: Names and codes that are the same in every language.
 NAMES_AND_CODES = [
     "WGS 84",
