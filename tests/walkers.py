@@ -12,7 +12,7 @@ from django.urls import URLPattern, URLResolver
 from live import picture
 
 from xiuhua.casework import engine, files
-from xiuhua.casework.models import Case, Event, Outbox
+from xiuhua.casework.models import Case, Event, Outbox, WorkerBeat
 from xiuhua.city import categories
 from xiuhua.city.models import ApiToken, Platform, User
 from xiuhua.demo import foundation
@@ -186,6 +186,7 @@ def fill() -> Known:
     book = categories.catalogue()
     found = book.category("2026", "component", "01001")
     assert found is not None
+    WorkerBeat.objects.create(name="walk", started_at=_now(), seen_at=_now())  # so that the house is ready
     return Known(
         _place("hotline", foundation.CITY, "只有本市能看的话甲甲", 31),
         _place("jiayu-intake", "421221", "只有嘉鱼能看的话乙乙", 200),
@@ -212,6 +213,12 @@ def _place(username: str, platform: str, words: str, shade: int) -> Place:
     row = Outbox.objects.filter(case_id=made.case_id).order_by("id").first()
     blanks = {"number": made.number, "sha256": photo, "token_id": str(token.pk), "pk": str(row.pk if row else 1)}
     return Place(made.number, photo, token.pk, row.pk if row else 1, words, blanks)
+
+
+def _now() -> Any:
+    from django.utils import timezone
+
+    return timezone.now()
 
 
 def _later() -> Any:
