@@ -57,7 +57,7 @@ def test_two_demos_share_no_secret(bare: Path, tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("XIUHUA_DATA_DIR", str(tmp_path / "other"))
     demo_env.create()
     second = (tmp_path / "other/demo.env").read_text().splitlines()
-    assert set(first) & set(second) == {"XIUHUA_DEMO=true"}
+    assert set(first) & set(second) == {"XIUHUA_DEMO=true", "XIUHUA_LOG_FORMAT=line"}
 
 
 def fetcher() -> dict[str, Any]:

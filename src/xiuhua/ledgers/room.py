@@ -7,6 +7,7 @@ ROOM = Manifest(
     title=Text("台账", "Ledgers"),
     icon="books",
     urls="xiuhua.ledgers.urls",
+    personal="xiuhua.ledgers.personal_stores",
     ledgers=("xiuhua.ledgers.declarations:LEDGERS",),
     nav=(
         NavItem(Text("部件", "Components"), "ledger-components", "ledgers", "manual-gearbox", "ground.read", 10),

@@ -204,7 +204,7 @@ def test_the_map_hands_over_tiles_and_layers(settings: Any) -> None:
 
     settings.MAP_TILE_URL, settings.MAP_TILE_DATUM = "https://t.example.cn/{z}/{x}/{y}", "gcj02"
     config = json.loads(MapView([Layer("cases", "/c.json", Text("案件", "Cases"))], centre=(114.3, 29.8)).config)
-    assert config["tile"]["datum"] == "gcj02"
+    assert [(tile["url"], tile["datum"]) for tile in config["tiles"]] == [("https://t.example.cn/{z}/{x}/{y}", "gcj02")]
     assert config["layers"][0]["url"] == "/c.json" and config["centre"] == [114.3, 29.8]
 
 
