@@ -300,7 +300,7 @@ def stop(live: Live) -> None:
         return
     live.process.send_signal(signal.SIGINT)
     try:
-        live.process.wait(20)
+        live.process.wait(60)
     finally:
         if live.process.poll() is None:
             live.process.kill()

@@ -67,7 +67,7 @@ def test_what_is_public_is_known() -> None:
     public = {door.route for door in DOORS if door.access.kind == "public"}
     assert public <= {
         "api/v1/", "api/v1/openapi.json", "api/v1/<path:path>", "login", "logout", "language", "i18n/language",
-        "ui/language", "health",
+        "ui/language", "healthz", "readyz", "metrics", "ogc/api",
     }, public  # fmt: skip
 
 

@@ -12,13 +12,14 @@ from django.urls import URLPattern, URLResolver
 from live import picture
 
 from xiuhua.casework import engine, files
-from xiuhua.casework.models import Case, Event, Outbox
+from xiuhua.casework.models import Case, Event, Outbox, WorkerBeat
 from xiuhua.city import categories
 from xiuhua.city.models import ApiToken, Platform, User
 from xiuhua.demo import foundation
 from xiuhua.demo.foundation import people
 from xiuhua.demo.tests.small_city import POINT
 from xiuhua.doors import Access
+from xiuhua.ledgers.models import Batch, LedgerEvent
 
 __all__ = ["Door", "Known", "Place", "doors", "fill", "people", "state"]
 
@@ -72,7 +73,7 @@ class Door:
 
     @property
     def is_api(self) -> bool:
-        return self.route.startswith("api/")
+        return self.route.startswith(("api/", "ogc/"))
 
     @property
     def names_case(self) -> bool:
@@ -100,13 +101,37 @@ _WAYS: dict[str, tuple[str, ...]] = {
     "size": ("320", "1280"),
     "path": ("nothing/here",),
     "category_id": ("1",),
+    "collection": ("components", "nothing"),
+    "feature": ("42120201001000001",),
+    "layer": ("cases", "components", "nothing"),
+    # A tile around the cases of `fill`.
+    "z": ("10",),
+    "x": (str(int((float(POINT["lon"]) + 180) / 360 * 2**10)),),
+    "y": ("423",),
+    "proposal_id": ("1",),
+    "hold_id": ("1",),
+}
+
+
+#: Blanks of the ledgers: one with positions, one with people, one that is not there; rows and batches by number.
+_LEDGERS: dict[str, tuple[str, ...]] = {
+    "code": ("components", "people", "nothing"),
+    "pk": ("1", "999999"),
+    "row": ("1", "999999"),
+    "batch": ("1",),
+    "name": ("owner", "phone", "nothing"),
+    "form": ("csv", "xlsx", "nothing"),
 }
 
 
 def _fillings(pattern: str, place: Place) -> list[str]:
     found = ["/" + pattern]
+    ledger = "ledgers/" in pattern
     for blank in re.findall(r"\{(\w+)\}", pattern):
-        values = (place.blanks[blank],) if blank in place.blanks else _WAYS.get(blank)
+        if ledger and blank in _LEDGERS:
+            values: tuple[str, ...] | None = _LEDGERS[blank]
+        else:
+            values = (place.blanks[blank],) if blank in place.blanks else _WAYS.get(blank)
         if values is None:
             raise KeyError(f"the walk does not know what to put into {{{blank}}} of {pattern}: say it in walkers.py")
         found = [url.replace(f"{{{blank}}}", value) for url in found for value in values]
@@ -153,7 +178,7 @@ def _operations(view: Any) -> tuple[tuple[str, Access], ...]:
 
 def state() -> tuple[int, ...]:
     """How much there is: an answer that refuses leaves it as it was."""
-    return tuple(model.objects.count() for model in (Case, Event, Outbox, ApiToken))
+    return tuple(model.objects.count() for model in (Case, Event, Outbox, ApiToken, LedgerEvent, Batch))
 
 
 def fill() -> Known:
@@ -161,6 +186,7 @@ def fill() -> Known:
     book = categories.catalogue()
     found = book.category("2026", "component", "01001")
     assert found is not None
+    WorkerBeat.objects.create(name="walk", started_at=_now(), seen_at=_now())  # so that the house is ready
     return Known(
         _place("hotline", foundation.CITY, "只有本市能看的话甲甲", 31),
         _place("jiayu-intake", "421221", "只有嘉鱼能看的话乙乙", 200),
@@ -187,6 +213,12 @@ def _place(username: str, platform: str, words: str, shade: int) -> Place:
     row = Outbox.objects.filter(case_id=made.case_id).order_by("id").first()
     blanks = {"number": made.number, "sha256": photo, "token_id": str(token.pk), "pk": str(row.pk if row else 1)}
     return Place(made.number, photo, token.pk, row.pk if row else 1, words, blanks)
+
+
+def _now() -> Any:
+    from django.utils import timezone
+
+    return timezone.now()
 
 
 def _later() -> Any:

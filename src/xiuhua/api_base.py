@@ -32,6 +32,7 @@ from ninja.parser import Parser
 from ninja.throttling import BaseThrottle
 from ninja.utils import check_csrf
 
+from xiuhua import request_id
 from xiuhua.doors import Access, public
 
 __all__ = [
@@ -60,7 +61,7 @@ class ErrorItem(Schema):
 
 
 class ProblemBody(Schema):
-    """An error as a problem document (RFC 9457). ``code`` is stable; title and detail are for people."""
+    """An error as a problem document (RFC 9457). ``code`` is stable; title and detail are for people; ``request`` is what to tell the operators."""
 
     type: str
     title: str
@@ -70,6 +71,7 @@ class ProblemBody(Schema):
     errors: list[ErrorItem] = []
     who: list[str] = []
     seq: int | None = None
+    request: str = ""
 
 
 @dataclass
@@ -99,6 +101,7 @@ def respond(problem: Problem) -> HttpResponse:
         "errors": [{"field": name, "message": message} for name, message in problem.errors],
         "who": list(problem.who),
         "seq": problem.seq,
+        "request": request_id.current(),
     }
     response = JsonResponse(
         body, status=problem.status, content_type=PROBLEM_TYPE, json_dumps_params={"ensure_ascii": False}
@@ -438,11 +441,14 @@ class XiuhuaAPI(NinjaAPI):
         _house_meanings()
         self.add_exception_handler(Exception, self._on_any)
 
+    def told(self, problem: Problem) -> Problem:
+        """The problem as this API tells it; another API may follow a standard with other statuses."""
+        return problem
+
     def _on_any(self, request: HttpRequest, error: Exception | type[Exception]) -> HttpResponse:
         for kind in type(error).__mro__:
             if meaning := _meanings.get(kind):
-                problem: Problem = meaning(error)
-                return respond(problem)
+                return respond(self.told(meaning(error)))
         log.exception("the API failed: %s %s", request.method, type(error).__name__)
         return respond(Problem(500, "failed", _("Something went wrong here. It has been noted.")))
 

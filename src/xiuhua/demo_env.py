@@ -49,6 +49,7 @@ def create() -> None:
     password = "-".join("".join(secrets.choice(_LETTERS) for _ in range(4)) for _ in range(3))
     values = {
         "DEMO": "true",
+        "LOG_FORMAT": "line",
         "SECRET_KEY": secrets.token_urlsafe(48),
         "DATA_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
         "DEMO_PASSWORD": password,

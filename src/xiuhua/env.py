@@ -16,7 +16,9 @@ from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
+
+from xiuhua.map_provider import MapProvider
 
 PREFIX = "XIUHUA_"
 
@@ -59,11 +61,21 @@ class Env(BaseSettings):
     map_tile_url: str = Field(default="", description="Raster tiles {z}/{x}/{y}; empty = own layers only.")
     map_tile_datum: Literal["wgs84", "cgcs2000", "gcj02", "bd09"] = Field(default="wgs84")
     map_tile_attribution: str = Field(default="", description="Shown on the map; licences ask for it.")
+    map_providers: tuple[MapProvider, ...] = Field(
+        default=(), description="Base maps through the tile proxy, lowest first: a JSON list (docs/operators/map.md)."
+    )
+    map_cache_mib: int = Field(default=2048, ge=16, description="Disk for cached base-map tiles, MiB.")
     upload_max_bytes: int = Field(default=20 * 2**20, ge=1024, description="Largest single upload, bytes.")
     workers: int = Field(
         default=0, ge=0, le=64, description="Processes of the page server; 0 = one per core (at most 4), one on SQLite."
     )
-    worker_threads: int = Field(default=4, ge=1, le=64, description="Request threads of the page server.")
+    worker_threads: int = Field(default=4, ge=1, le=64, description="Request threads of each page server process.")
+    log_format: Literal["json", "line"] = Field(
+        default="json", description="json = one object a line for programs; line = for a terminal."
+    )
+    metrics_token: str = Field(
+        default="", description="Bearer token that opens /metrics; empty = only from this machine itself."
+    )
 
     @field_validator("allowed_hosts", "trusted_origins", mode="before")
     @classmethod
@@ -92,6 +104,13 @@ class Env(BaseSettings):
         database(value or "sqlite:///x", "FULL")
         return value
 
+    @field_validator("metrics_token")
+    @classmethod
+    def _long_token(cls, value: str) -> str:
+        if value and len(value) < 20:
+            raise ValueError("must be at least 20 characters")
+        return value
+
     @field_validator("map_tile_url")
     @classmethod
     def _tile_url(cls, value: str) -> str:
@@ -99,6 +118,14 @@ class Env(BaseSettings):
             value.startswith(("http://", "https://", "/")) and all(p in value for p in ("{z}", "{x}", "{y}"))
         ):
             raise ValueError("must start with http(s):// or / and contain {z}, {x} and {y}")
+        return value
+
+    @field_validator("map_providers")
+    @classmethod
+    def _named_once(cls, value: tuple[MapProvider, ...]) -> tuple[MapProvider, ...]:
+        codes = [one.code for one in value]
+        if len(set(codes)) < len(codes):
+            raise ValueError("two providers have the same code")
         return value
 
     @model_validator(mode="after")
@@ -178,10 +205,14 @@ def read(**overrides: Any) -> Env:
         for fault in error.errors(include_input=False, include_url=False, include_context=False):
             field = str(fault["loc"][0]) if fault["loc"] else ""
             message = str(fault["msg"]).removeprefix("Value error, ")
+            if len(fault["loc"]) > 1:
+                message = f"{'.'.join(str(part) for part in fault['loc'][1:])}: {message}"
             if fault["type"] == "missing":
                 message = f"is not set. {Env.model_fields[field].description}"
             lines.append(f"{PREFIX}{field.upper()}: {message}" if field else message)
         raise EnvError("\n".join(lines)) from None
+    except SettingsError:
+        raise EnvError(f"{PREFIX}MAP_PROVIDERS: is not JSON. {Env.model_fields['map_providers'].description}") from None
 
 
 @cache

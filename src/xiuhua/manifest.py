@@ -71,7 +71,9 @@ class Manifest:
     urls: str = ""  # module with `urlpatterns`, mounted at the site root
     procedures: tuple[str, ...] = ()  # packages whose *.yaml files are procedures
     commands: tuple[Command, ...] = ()
+    personal: str = ""  # module with STORES and HOLDS_NONE: where this room keeps personal data, and where not
     imports: tuple[str, ...] = ()  # modules that register guards, effects and outbox handlers
+    ledgers: tuple[str, ...] = ()  # ``module:name`` of tuples of `xiuhua.ledgers.declare.Ledger`
 
 
 NAV_GROUPS: dict[str, Text] = {

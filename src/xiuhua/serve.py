@@ -28,7 +28,9 @@ from xiuhua.env import PREFIX, env
 from xiuhua.manifest import Text
 
 READY_SECONDS = 60
-STOP_SECONDS = 10
+#: Running requests and the worker's row in hand get so long to finish (worker.GRACE is shorter); then all is killed.
+STOP_SECONDS = 25
+REQUEST_SECONDS = 20
 _PR_SET_PDEATHSIG = 1
 
 
@@ -49,6 +51,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
     parser.add_argument("--port", type=int, default=8000, help="port to listen on (default %(default)s)")
     parser.add_argument("--database-url", metavar="URL", help="sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME")
+    parser.add_argument("--server-only", action="store_true", help="no worker: it runs as a service of its own")
     parser.add_argument("--reset", action="store_true", help="throw the demo city away and load it anew")
     return parser.parse_args(argv)
 
@@ -268,14 +271,10 @@ def prepare(options: argparse.Namespace) -> bool:
 
 def start_server(options: argparse.Namespace) -> Child:
     command: list[Any] = [sys.executable, "-m", "granian", "--interface", "wsgi", "--http", "1", "--no-ws"]
-    command += [
-        "--workers",
-        env().server_processes(),
-        "--blocking-threads",
-        env().worker_threads,
-        "--log-level",
-        "warning",
-    ]
+    command += ["--workers", env().server_processes(), "--blocking-threads", env().worker_threads]
+    command += ["--workers-kill-timeout", REQUEST_SECONDS, "--log-level", "warning"]
+    if env().log_format == "json":
+        command += ["--log-config", Path(__file__).with_name("granian_log.json")]
     command += ["--host", options.host, "--port", options.port, "xiuhua.wsgi:application"]
     return start("server", [str(word) for word in command])
 
@@ -285,6 +284,7 @@ def serve(options: argparse.Namespace) -> int:
     configure(options)
     check_port(options.host, options.port)
     stop_on_signals()
+    manifest.load("xiuhua.metrics:forget_dead")()
     try:
         with children() as family:
             if static_stamp().is_file() and not options.reset:
@@ -294,7 +294,8 @@ def serve(options: argparse.Namespace) -> int:
             if not family:
                 family.append(start_server(options))
             wait_until_ready(options.host, options.port, family)
-            family.append(start("worker", [sys.executable, "-m", "xiuhua.cli", "worker"]))
+            if not options.server_only:
+                family.append(start("worker", [sys.executable, "-m", "xiuhua.cli", "worker"]))
             print(welcome(options.host, options.port), flush=True)
             while not (dead := _dead(family)):
                 time.sleep(0.2)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
+from xiuhua import logs
 from xiuhua.env import EnvError, env
 from xiuhua.rooms import ROOMS
 
@@ -31,6 +32,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "xiuhua.watch.WatchMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "xiuhua.ui.middleware.ReadToTheEndMiddleware",
@@ -118,22 +120,8 @@ SECURE_HSTS_SECONDS = 31_536_000 if ENV.https else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if ENV.https else None
 X_FRAME_OPTIONS = "DENY"
 
-# Logs carry no personal data: no query strings, bodies or SQL parameters; request ids and codes only.
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "line": {"format": "{asctime} {levelname:<7} {name}: {message}", "style": "{"},
-    },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": "WARNING"},
-    "loggers": {
-        "xiuhua": {"level": "INFO"},
-        "django": {"level": "WARNING"},
-        "django.db.backends": {"level": "ERROR"},
-        "django.security.DisallowedHost": {"level": "CRITICAL"},
-    },
-}
+# Logs carry no personal data: no query strings, bodies, SQL parameters or exceptions' words (xiuhua.logs).
+LOGGING = logs.config(ENV.log_format)
 
 # Ours, for the rooms.
 DATA_DIR = ENV.data_dir
@@ -144,4 +132,7 @@ DIGEST = ENV.digest
 MAP_TILE_URL = ENV.map_tile_url
 MAP_TILE_DATUM = ENV.map_tile_datum
 MAP_TILE_ATTRIBUTION = ENV.map_tile_attribution
+MAP_PROVIDERS = ENV.map_providers
+MAP_CACHE_BYTES = ENV.map_cache_mib * 2**20
 UPLOAD_MAX_BYTES = ENV.upload_max_bytes
+METRICS_TOKEN = ENV.metrics_token

@@ -13,13 +13,16 @@ import json
 import logging
 import os
 import socket
+import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from itertools import count
+from itertools import count, takewhile
 from typing import Any
 
 from django.db.models import Exists, F, OuterRef, Q
 from django.utils import translation
 
+from xiuhua import metrics, request_id
 from xiuhua.casework import clock, clock_count, moments, registry, trouble
 from xiuhua.casework.context import Extra
 from xiuhua.casework.models import Case, Event, Outbox, Payload
@@ -54,8 +57,12 @@ def _same_case_before() -> Q:
     return Q(case_id=OuterRef("case_id"), id__lt=OuterRef("id")) & ~Q(kind__in=registry.unordered_kinds())
 
 
-def run_due(limit: int = 200) -> int:
-    """Deliver what is due, oldest first; returns how many rows were taken."""
+class GivenBack(BaseException):
+    """Raised into a handler that does not end in time when the worker has to: its row is free at once."""
+
+
+def run_due(limit: int = 200, goes_on: Callable[[], bool] = lambda: True) -> int:
+    """Deliver what is due, oldest first; returns how many rows were taken. ``goes_on`` is asked before each row."""
     now = moments.now()
     free = Q(lease_until__isnull=True) | Q(lease_until__lt=now)
     earlier = Outbox.objects.filter(_same_case_before(), done_at__isnull=True, dead=False).filter(
@@ -66,7 +73,7 @@ def run_due(limit: int = 200) -> int:
         .filter(Q(case_id__isnull=True) | Q(kind__in=registry.unordered_kinds()) | ~Exists(earlier))
         .order_by("run_at", "id")[:limit]
     )
-    return sum(deliver(row, due=now) for row in list(rows))
+    return sum(deliver(row, due=now) for row in takewhile(lambda _row: goes_on(), list(rows)))
 
 
 def deliver(row: Outbox, due: datetime | None = None) -> bool:
@@ -83,20 +90,30 @@ def deliver(row: Outbox, due: datetime | None = None) -> bool:
         return False
     row.refresh_from_db(fields=["attempts"])
     mine = Outbox.objects.filter(pk=row.pk, lease_by=claim)
-    try:
-        with translation.override("zh-hans"):
-            registry.handler(row.kind)(row)
-    except Exception as error:  # whatever a handler raises is kept and shown, and the row comes back
-        dead = trouble.is_dead(error, row.attempts)
-        mine.update(
-            lease_until=None,
-            lease_by="",
-            last_error=trouble.words(error),
-            dead=dead,
-            run_at=now + trouble.wait_after(error, row.attempts),
-        )
-        log.warning("outbox %s (%s) failed, attempt %s%s", row.pk, row.kind, row.attempts, ", dead" if dead else "")
-        return True
+    began = time.perf_counter()
+    with request_id.of(str(row.payload.get("request", ""))):
+        try:
+            with translation.override("zh-hans"):
+                registry.handler(row.kind)(row)
+        except GivenBack:
+            mine.update(lease_until=None, lease_by="", attempts=F("attempts") - 1)
+            log.warning("outbox %s (%s) is given back unfinished", row.pk, row.kind)
+            raise
+        except Exception as error:  # whatever a handler raises is kept and shown, and the row comes back
+            dead = trouble.is_dead(error, row.attempts)
+            mine.update(
+                lease_until=None,
+                lease_by="",
+                last_error=trouble.words(error),
+                dead=dead,
+                run_at=now + trouble.wait_after(error, row.attempts),
+            )
+            metrics.DELIVERIES.labels(row.kind, "dead" if dead else "failed").inc()
+            fields = {"outbox": row.pk, "kind": row.kind, "attempt": row.attempts, "dead": dead}
+            log.warning("an effect failed", exc_info=True, extra={"fields": fields})
+            return True
+    metrics.DELIVERIES.labels(row.kind, "done").inc()
+    metrics.DELIVERY_SECONDS.labels(row.kind).observe(time.perf_counter() - began)
     mine.update(done_at=moments.now(), lease_until=None, lease_by="", last_error="")
     return True
 

@@ -2,7 +2,7 @@
 
 An erasure covers a whole family, the case that was reported and everything that was made of it, because words are
 handed from parent to child and back. For each case one event names what it erases; that event's outbox row then walks
-`personal_stores.STORES`, and comes again until all is gone. The log verifies on: "erased under event N".
+`personal_stores.all_stores`, and comes again until all is gone. The log verifies on: "erased under event N".
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 from django.db import connections, transaction
 from django.utils.translation import gettext as _
@@ -18,7 +20,7 @@ from django.utils.translation import gettext as _
 from xiuhua.casework import engine, permits
 from xiuhua.casework.context import Change, Context, Extra
 from xiuhua.casework.models import Case, Event, Outbox, Payload
-from xiuhua.casework.personal_stores import STORES, Erasure
+from xiuhua.casework.personal_stores import Erasure, all_stores
 from xiuhua.casework.refusal import Refusal, Refused
 from xiuhua.casework.registry import effect, outbox
 from xiuhua.city.access import SYSTEM, Actor
@@ -27,6 +29,18 @@ from xiuhua.manifest import Text
 PERMISSION = "case.erase"
 KIND = "erase_stores"
 _TABLES = ("case", "payload", "personal", "idempotency", "outbox", "attachment")
+
+
+#: ``f(cases of a family) -> why they may not be erased, or None``; rooms above add to it.
+_forbidding: list[Callable[[list[int]], str | None]] = []
+_later: ContextVar[bool] = ContextVar("overwrite later", default=False)
+
+
+def forbids(function: Callable[[list[int]], str | None]) -> Callable[[list[int]], str | None]:
+    """Register a reason of a room above why cases may not be erased (a legal hold)."""
+    if function not in _forbidding:
+        _forbidding.append(function)
+    return function
 
 
 class StillInUse(RuntimeError):
@@ -42,8 +56,12 @@ def erase(case: Case, actor: Actor, reason: str, *, keep_evidence: bool = False)
         permits.within_reach(actor, case, PERMISSION) and permits.visible(actor).filter(pk=case.pk).exists()
     ):
         raise Refused(Refusal("not_yours", _("You may not erase personal data of this case.")))
+    cases = family(case)
+    for forbidding in _forbidding:
+        if why := forbidding(cases):
+            raise Refused(Refusal("held", why))
     answers = {"reason": reason, "keep_evidence": keep_evidence}
-    return [_erase_one(pk, actor, answers) for pk in family(case)]
+    return [_erase_one(pk, actor, answers) for pk in cases]
 
 
 def family(case: Case) -> list[int]:
@@ -85,11 +103,24 @@ def erase_stores(row: Outbox) -> None:
     assert row.case_id is not None
     event = Event.objects.get(case_id=row.case_id, seq=row.payload["seq"])
     seqs = json.loads(event.body).get("erased", [])
+    stores = all_stores()
     work = Erasure(row.case_id, tuple(seqs), event.at, bool(row.payload.get("keep_evidence")))
     with transaction.atomic():
-        for store in STORES[:-1]:
+        for store in stores[:-1]:
             store.erase(work)
-    STORES[-1].erase(work)  # deletes bytes: only when the rows are safely gone
+    stores[-1].erase(work)  # deletes bytes: only when the rows are safely gone
+    if not _later.get():
+        overwrite()
+
+
+@contextmanager
+def overwritten_once() -> Iterator[None]:
+    """Many erasures inside, and the database made to forget once, at the end. A block that raises is to be repeated."""
+    token = _later.set(True)
+    try:
+        yield
+    finally:
+        _later.reset(token)
     overwrite()
 
 

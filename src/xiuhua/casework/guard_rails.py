@@ -25,10 +25,24 @@ _DOUBLE = {
     "casework_anchorentry": "id = NEW.id OR (anchor_id = NEW.anchor_id AND case_id = NEW.case_id)",
 }
 
+#: Append-only tables of other rooms and their double, as `_DOUBLE` has it.
+_more: dict[str, str] = {}
+
+
+def seal(table: str, double: str) -> None:
+    """A room above has a log of its own: its table is guarded like the events. ``double`` is SQL over ``NEW``."""
+    _more[table] = double
+
+
+def sealed() -> tuple[str, ...]:
+    """All append-only tables."""
+    return (*SEALED, *_more)
+
 
 def _sqlite_statements() -> dict[str, str]:
     made: dict[str, str] = {}
-    for table in SEALED:
+    doubles = _DOUBLE | _more
+    for table in sealed():
         for verb in ("UPDATE", "DELETE"):
             name = f"{table}_no_{verb.lower()}"
             made[name] = (
@@ -39,7 +53,7 @@ def _sqlite_statements() -> dict[str, str]:
         name = f"{table}_no_replace"
         made[name] = (
             f"CREATE TRIGGER {name} BEFORE INSERT ON {table} "
-            f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {_DOUBLE[table]}) BEGIN "
+            f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {doubles[table]}) BEGIN "
             f"SELECT RAISE(ABORT, 'the log is append-only: REPLACE on {table} is refused'); END"
         )
     made["casework_write_apply"] = write.sqlite_trigger()
@@ -48,7 +62,7 @@ def _sqlite_statements() -> dict[str, str]:
 
 def _postgres_statements() -> dict[str, str]:
     made: dict[str, str] = {}
-    for table in SEALED:
+    for table in sealed():
         made[f"{table}_sealed"] = (
             f"CREATE TRIGGER {table}_sealed BEFORE UPDATE OR DELETE ON {table} "
             "FOR EACH ROW EXECUTE FUNCTION casework_refuse()"
@@ -76,7 +90,7 @@ def expected(connection: BaseDatabaseWrapper) -> dict[str, str]:
 def _table_of(name: str) -> str:
     if name == "casework_write_apply":
         return "casework_write"
-    return next(t for t in sorted(SEALED, key=len, reverse=True) if name.startswith(t + "_"))
+    return next(t for t in sorted(sealed(), key=len, reverse=True) if name.startswith(t + "_"))
 
 
 def _present(connection: BaseDatabaseWrapper) -> dict[str, str]:
@@ -111,7 +125,7 @@ def install(connection: BaseDatabaseWrapper | None = None) -> None:
     """Put every trigger (back) in place."""
     connection = connection or connections["default"]
     tables = set(connection.introspection.table_names())
-    if not set(SEALED) <= tables:
+    if not set(sealed()) <= tables:
         return
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         if connection.vendor == "sqlite":

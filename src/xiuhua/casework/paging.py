@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Generic, TypeVar
 
 from django.core import signing
@@ -142,18 +142,20 @@ def _mark(sort: Sort, filters: Mapping[str, Any] | None) -> str:
 
 def _write(row: Model, sort: Sort, mark: str) -> str:
     value = getattr(row, sort.column)
-    shown = value.isoformat() if isinstance(value, datetime) else value
+    # An instant or a day is marked as one, so that text which looks like one stays text.
+    shown = [type(value).__name__, value.isoformat()] if isinstance(value, date) else value
     tie = getattr(row, sort.tie)
     return signing.Signer(salt=SALT).sign_object([mark, shown if sort.column != sort.tie else 0, str(tie)])
 
 
 def _read(cursor: str, mark: str, sort: Sort) -> tuple[bool, tuple[Any, Any]]:
     try:
-        if not cursor.isascii() or len(cursor) > 400:
+        if not cursor.isascii() or len(cursor) > 2000:
             raise ValueError
         seen, value, tie = signing.Signer(salt=SALT).unsign_object(cursor)
-        if isinstance(value, str):
-            value = datetime.fromisoformat(value)
+        if isinstance(value, list):
+            kind, text = value
+            value = (datetime if kind == "datetime" else date).fromisoformat(text)
         after = (value, int(tie))
     except (signing.BadSignature, ValueError, TypeError, UnicodeError):
         raise CursorRefused(_("This page mark is not valid. Begin again at the first page.")) from None

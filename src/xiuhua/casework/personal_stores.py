@@ -1,7 +1,8 @@
-"""Every place where casework keeps personal data, with what erases it: one table, and the only one.
+"""Every place where casework keeps personal data, with what erases it; and `all_stores`, the table of the whole house.
 
-A new store of words or personal data is a new row here; a test walks all columns of all models and fails for a text
-column that neither stands in `STORES` nor in `HOLDS_NONE` (with the reason). Outside the database and DATA_DIR lie
+A new store of words or personal data is a new row here, or in the ``STORES`` of a module of another room that its
+manifest names (``personal``); a test walks all columns of all models of all rooms and fails for a text column that neither
+stands in ``STORES`` nor in ``HOLDS_NONE`` (with the reason). Outside the database and DATA_DIR lie
 backups and the databases' own archives: `docs/operators/log.md` says how long they may be kept.
 """
 
@@ -10,9 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from importlib import import_module
+from typing import Any
 
 from django.db.models import Q
 
+from xiuhua import manifest
 from xiuhua.casework import files
 from xiuhua.casework.models import Attachment, Event, Idempotency, Outbox, Payload, Personal
 from xiuhua.casework.projection import TEXT_COLUMNS
@@ -61,7 +65,7 @@ def _idempotency(e: Erasure) -> int:
 #: Outbox kinds of the engine itself: their payloads hold codes, numbers and instants only.
 CODES_ONLY = (
     "join", "cancel_children", "tally", "share_clock", "clock_warning", "clock_expired", "recount_case", "clock_order",
-    "erase_stores", "anchor",
+    "erase_stores", "anchor", "retention_run",
 )  # fmt: skip
 
 
@@ -130,6 +134,18 @@ STORES: tuple[Store, ...] = (
     ),
 )
 
+
+def all_stores() -> tuple[Store, ...]:
+    """Of all rooms, those of casework first, and its files last: their bytes go when all rows are gone."""
+    others = (store for room, module in personal_modules() if room != "casework" for store in module.STORES)
+    return (*STORES[:-1], *others, STORES[-1])
+
+
+def personal_modules() -> list[tuple[str, Any]]:
+    """Room and module of every manifest that says what its room keeps: ``STORES`` and ``HOLDS_NONE``."""
+    return [(room.code, import_module(room.personal)) for room in manifest.rooms() if room.personal]
+
+
 #: Text columns that hold no personal data of a reporter, and why.
 HOLDS_NONE: dict[str, str] = {
     "Case.number": "a serial", "Case.procedure_code": "a code", "Case.state": "a code", "Case.stage": "a code",
@@ -154,5 +170,5 @@ HOLDS_NONE: dict[str, str] = {
     "ClockOrder.document_number": "a public document", "ClockOrder.signatory": "staff, a public document",
     "ClockOrder.reason": "a public document", "ClockOrder.division_prefixes": "codes",
     "ClockOrder.class_prefixes": "codes",
-    "ProcedureVersion.": "rules, not cases",
+    "ProcedureVersion.": "rules, not cases", "WorkerBeat.name": "a process",
 }  # fmt: skip

@@ -21,6 +21,7 @@ ROOM = Manifest(
         Api("/attachments", "xiuhua.casework.api:attachments"),
         Api("/procedures", "xiuhua.casework.api:procedures"),
     ),
+    personal="xiuhua.casework.personal_stores",
     commands=(
         Command("log verify", "xiuhua.casework.verify:main", "verify the event log and name the first broken event"),
         Command("log anchor", "xiuhua.casework.anchors:main", "anchor the log now and write the anchor's file"),

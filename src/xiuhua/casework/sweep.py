@@ -12,7 +12,7 @@ from datetime import timedelta
 from django.db.models import Exists, OuterRef
 
 from xiuhua.casework import anchors, clock, clock_orders, deadlines, files, library, moments, recount, trouble, undo
-from xiuhua.casework.models import Case, Idempotency, Outbox
+from xiuhua.casework.models import Case, Idempotency, Outbox, WorkerBeat
 from xiuhua.city.calendar import calendar_for
 
 BATCH = 500
@@ -102,4 +102,5 @@ def forget_old() -> int:
     before = moments.now() - KEEP
     open_case = Case.objects.filter(pk=OuterRef("case_id"), open=True)
     rows = Outbox.objects.filter(done_at__lt=before).exclude(Exists(open_case))
+    WorkerBeat.objects.filter(seen_at__lt=moments.now() - timedelta(days=1)).delete()  # of workers that were killed
     return rows.delete()[0] + Idempotency.objects.filter(at__lt=before).delete()[0]

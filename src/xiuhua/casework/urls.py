@@ -2,6 +2,8 @@
 
 from django.urls import path, re_path
 
+from xiuhua.casework.maps import views as maps
+from xiuhua.casework.ogc.api import api as ogc
 from xiuhua.casework.pages import (
     act,
     case_list,
@@ -39,6 +41,9 @@ urlpatterns = [
     path("lookup/<slug:kind>/", lookups.lookup, name="lookup"),
     path("place/", lookups.place, name="place"),
     path("layers/<slug:name>.geojson", layers.layer, name="layer"),
+    path("tiles/<slug:layer>/<int:z>/<int:x>/<int:y>.mvt", maps.tile, name="vector-tile"),
+    path("nearest/", maps.nearest, name="nearest-components"),
+    path("ogc/", ogc.urls),
     path("uploads/", uploads.upload, name="upload"),
     re_path(r"^files/(?P<sha256>[0-9a-f]{64})$", uploads.file, name="file"),
     re_path(r"^files/(?P<sha256>[0-9a-f]{64})/(?P<size>\d{3,4})$", uploads.sized, name="thumbnail"),

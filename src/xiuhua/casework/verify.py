@@ -15,7 +15,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from itertools import takewhile
 from typing import Any
@@ -30,6 +30,8 @@ from xiuhua.casework.moments import from_us
 
 #: So many faults are kept with their words; all are counted.
 KEEP = 100
+#: Logs of rooms above (`xiuhua.ledgers.verify`), read on the same snapshot: each adds its faults to the report.
+also: list[Callable[[BaseDatabaseWrapper, Report], None]] = []
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,8 @@ def _everything(
     if case_id is None:
         _orphans(connection, report)
         _anchor_chain(connection, report, anchor)
+        for check in also:
+            check(connection, report)
 
 
 # --- cases and their events -------------------------------------------------------------------------------------

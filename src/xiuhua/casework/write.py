@@ -18,6 +18,7 @@ from typing import Any
 from django.db import connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from xiuhua import request_id
 from xiuhua.casework.ids import new_id
 from xiuhua.casework.models import (
     Attachment,
@@ -103,12 +104,14 @@ def case_row(case: Case) -> dict[str, Any]:
 def outbox_row(
     key: str, kind: str, run_at: datetime, case_id: int | None = None, payload: dict[str, Any] | None = None
 ) -> dict[str, Any]:
+    """A row of the queue; it carries the number of the request that left it, for the log of whoever delivers it."""
+    number = request_id.current()
     return {
         "id": new_id(),
         "key": key,
         "kind": kind,
         "case_id": case_id,
-        "payload": payload or {},
+        "payload": {**(payload or {}), **({"request": number} if number else {})},
         "run_at": run_at,
         "attempts": 0,
         "lease_until": None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 
 from django.contrib.auth.models import AnonymousUser
@@ -13,25 +14,26 @@ from xiuhua.api_base import Problem, respond
 from xiuhua.city import tokens
 from xiuhua.city.access import Actor, actor_for
 
-API_PREFIX = "/api/"
+#: Where a token counts; under the second also as the password of a basic log-in, which is what desktop GIS can send.
+API_PREFIX, OGC_PREFIX = "/api/", "/ogc/"
 SEAT_KEY = "seat"
 
 
 class ActorMiddleware:
     """After AuthenticationMiddleware. ``request.by_token`` tells a token from a session.
 
-    Tokens count under ``/api/`` only. A wrong one is refused at once and never falls back to the session.
+    Tokens count under ``/api/`` and ``/ogc/`` only. A wrong one is refused at once and never falls back to the session.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        scheme, _space, raw = request.headers.get("Authorization", "").partition(" ")
-        by_token = scheme.lower() == "bearer" and request.path.startswith(API_PREFIX)
+        raw = _token(request)
+        by_token = raw is not None
         if by_token:
             request.user = AnonymousUser()
-        actor = tokens.authenticate(raw.strip()) if by_token else _session_actor(request)
+        actor = tokens.authenticate(raw) if raw is not None else _session_actor(request)
         request.actor = actor  # type: ignore[attr-defined]
         request.by_token = by_token  # type: ignore[attr-defined]
         if by_token and actor is None:
@@ -44,6 +46,19 @@ class ActorMiddleware:
             response = self.get_response(request)
             response.headers.setdefault("Content-Language", translation.get_language() or "")
         return response
+
+
+def _token(request: HttpRequest) -> str | None:
+    """The token that a request carries, whatever it is worth; None for none where one counts."""
+    scheme, _space, raw = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and request.path.startswith((API_PREFIX, OGC_PREFIX)):
+        return raw.strip()
+    if scheme.lower() == "basic" and request.path.startswith(OGC_PREFIX):
+        try:
+            return base64.b64decode(raw.strip(), validate=True).decode().partition(":")[2]
+        except ValueError:
+            return ""
+    return None
 
 
 def _session_actor(request: HttpRequest) -> Actor | None:

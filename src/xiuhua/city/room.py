@@ -16,6 +16,7 @@ ROOM = Manifest(
         Api("/locate", "xiuhua.city.api:places"),
     ),
     urls="xiuhua.city.urls",
+    personal="xiuhua.city.personal_stores",
     commands=(
         Command("ground import", "xiuhua.city.ground_import:main", "import divisions, grids, places, components"),
         Command("categories import", "xiuhua.city.category_commands:import_main", "import category schemes"),

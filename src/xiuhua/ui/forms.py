@@ -76,7 +76,7 @@ class Question:
 
     ``source`` is an address that answers ``?q=`` with ``{"results": [{value, label, note}]}``. ``upload_url``
     takes one photo (multipart ``file``) and answers ``{id, name, thumb}``, or 4xx with ``{error}``.
-    ``place_url`` answers a position with a fragment that says where it is.
+    ``place_url`` answers a position with a fragment that says where it is, ``near_url`` with the components around it.
     """
 
     name: str
@@ -90,6 +90,7 @@ class Question:
     source: str = ""
     upload_url: str = ""
     place_url: str = ""
+    near_url: str = ""
     map: MapView | None = None
     photos: tuple[Mapping[str, str], ...] = ()  # uploaded before: id, name, thumb
     min: str | None = None

@@ -121,13 +121,43 @@ class Tag:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A map layer: ``kind`` counties, communities, grids, roads, components, cases, here; ``url`` GeoJSON."""
+    """A map layer: ``kind`` counties, communities, grids, roads, components, cases, area, here; ``url`` GeoJSON.
+
+    ``tiles`` in place of ``url``: a template ``/…/{z}/{x}/{y}.mvt`` of vector tiles whose layer is named ``kind``.
+    """
 
     kind: str
-    url: str
+    url: str = ""
     title: Any = ""
     shown: bool = True
     data: Any = None  # GeoJSON in place of a url
+    tiles: str = ""
+    minzoom: int = 0
+    maxzoom: int = 16
+
+
+def base_tiles() -> list[dict[str, Any]]:
+    """The raster tiles under a map, lowest first: of the proxied providers, else of the one tile address."""
+    if settings.MAP_PROVIDERS:
+        return [
+            {
+                "url": f"/basemap/{one.code}/{{z}}/{{x}}/{{y}}",
+                "datum": "wgs84",
+                "attribution": one.credit,
+                "minzoom": one.min_zoom,
+                "maxzoom": one.max_zoom,
+                "overlay": one.overlay,
+            }
+            for one in settings.MAP_PROVIDERS
+        ]
+    if not settings.MAP_TILE_URL:
+        return []
+    only = {
+        "url": settings.MAP_TILE_URL,
+        "datum": settings.MAP_TILE_DATUM,
+        "attribution": settings.MAP_TILE_ATTRIBUTION,
+    }
+    return [only]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +175,8 @@ class MapView:
     title: Any = ""
     pick: str = ""
     legend: bool = True
+    #: Draw and measure; ``{"select": address}`` with AREA in it also chooses cases by an area.
+    tools: dict[str, str] | None = None
 
     @property
     def kinds(self) -> frozenset[str]:
@@ -162,6 +194,9 @@ class MapView:
                         "title": str(layer.title),
                         "shown": layer.shown,
                         "data": layer.data,
+                        "tiles": layer.tiles,
+                        "minzoom": layer.minzoom,
+                        "maxzoom": layer.maxzoom,
                     }
                     for layer in self.layers
                 ],
@@ -169,11 +204,8 @@ class MapView:
                 "centre": self.centre,
                 "zoom": self.zoom,
                 "pick": self.pick,
-                "tile": {
-                    "url": settings.MAP_TILE_URL,
-                    "datum": settings.MAP_TILE_DATUM,
-                    "attribution": settings.MAP_TILE_ATTRIBUTION,
-                },
+                "tools": self.tools,
+                "tiles": base_tiles(),
             },
             ensure_ascii=False,
         )

@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 
 from xiuhua.casework import library, moments, paging, permits, search
 from xiuhua.casework.ids import row_id
+from xiuhua.casework.maps import area
 from xiuhua.casework.models import Case
 from xiuhua.casework.pages import present
 from xiuhua.city import categories, locator, organisations
@@ -75,6 +76,10 @@ def filters(request: HttpRequest) -> list[Filter]:
         add("supervised", _("Supervised"), Q(supervised__gt=0))
     if grid := get("grid", ""):
         add("grid", _("Grid %(code)s") % {"code": grid}, Q(grid=grid))
+    if corners := area.read(get("area", "")):
+        size = area.square_metres(corners)
+        words = _("%(km2).2f km²") % {"km2": size / 1e6} if size >= 1e5 else _("%(m2)s m²") % {"m2": f"{size:,.0f}"}
+        add("area", _("Drawn area, %(size)s") % {"size": words}, area.condition(corners))
     if get("tasks") == "1":
         add("tasks", _("With tasks and requests"), Q())
     for name, label, way in (("from", _("from %(day)s"), "gte"), ("to", _("until %(day)s"), "lt")):
@@ -143,7 +148,9 @@ def choices(request: HttpRequest) -> dict[str, Any]:
         "category": category,
         "unit": unit,
         "more": any(request.GET.get(name) for name in ("stage", "county", "source", "platform", "category", "unit")),
-        "kept": [(k, v) for k, v in request.GET.items() if k in ("open", "overdue", "tasks", "grid", "supervised")],
+        "kept": [
+            (k, v) for k, v in request.GET.items() if k in ("open", "overdue", "tasks", "grid", "supervised", "area")
+        ],
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from typing import Any
+from urllib.parse import urlencode
 
 import shapely
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotModified
@@ -14,6 +15,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from xiuhua.casework import moments
+from xiuhua.casework.maps import area, case_tiles
 from xiuhua.casework.models import Case
 from xiuhua.casework.pages import case_list, present
 from xiuhua.city import memory
@@ -23,15 +25,6 @@ from xiuhua.city.models import Component, Division, Place, UnitGrid
 from xiuhua.ui.parts import Layer, MapView
 
 MOST = 2000
-#: Stage of a procedure -> shape on the map.
-_STAGES = {
-    "report": "report",
-    "dispatch": "file",
-    "handle": "handle",
-    "check": "check",
-    "close": "check",
-    "end": "closed",
-}
 
 
 def _shapes(level: str) -> list[dict[str, Any]]:
@@ -159,20 +152,7 @@ def _cases(request: HttpRequest, box: tuple[float, float, float, float] | None) 
 
 
 def _case(case: Case, now: Any) -> dict[str, Any]:
-    return _point(
-        case.lon_e7 or 0,
-        case.lat_e7 or 0,
-        {
-            "id": case.number,
-            "number": case.number,
-            "title": present.title_of(case),
-            "stage": _STAGES.get(case.stage, "handle") if case.open else "closed",
-            "urgency": case.urgency,
-            "overdue": bool(case.open and case.due_at and case.due_at < now),
-            "note": case.address,
-            "url": present.case_url(case),
-        },
-    )
+    return _point(case.lon_e7 or 0, case.lat_e7 or 0, {"id": case.number, **case_tiles.properties(case, now)})
 
 
 def _point(lon_e7: int, lat_e7: int, properties: dict[str, Any]) -> dict[str, Any]:
@@ -200,19 +180,22 @@ def map_page(request: HttpRequest) -> HttpResponse:
     """Cases on the map under the list's filters, with the list beside it for those who do not use the map."""
     cases, active, words = case_list.chosen(request.actor, request)  # type: ignore[attr-defined]
     query = request.META.get("QUERY_STRING", "")
+    kept = {k: v for k, v in request.GET.items() if k not in ("area", "after")}
     rows = present.rows(cases.filter(lon_e7__isnull=False).order_by("-id")[:50])
     view = MapView(
         [
             Layer("counties", reverse("layer", args=["counties"]), _("Counties")),
             Layer("communities", reverse("layer", args=["communities"]), _("Communities")),
-            Layer("roads", reverse("layer", args=["roads"]), _("Roads")),
-            Layer("grids", reverse("layer", args=["grids"]), _("Unit grids"), shown=False),
-            Layer("components", reverse("layer", args=["components"]), _("Components"), shown=False),
-            Layer("cases", f"{reverse('layer', args=['cases'])}?{query}", _("Cases")),
+            tiled("roads", _("Roads")),
+            tiled("grids", _("Unit grids"), shown=False, minzoom=13),
+            tiled("components", _("Components"), shown=False, minzoom=11),
+            *_area(request),
+            tiled("cases", _("Cases"), query=query),
         ],
-        bounds=_bounds([row.case for row in rows]),
+        bounds=_bounds(request, [row.case for row in rows]),
         size="large",
         title=_("Cases on the map"),
+        tools={"select": f"?{urlencode([*kept.items(), ('area', 'AREA')])}"},
     )
     return render(
         request,
@@ -229,8 +212,27 @@ def map_page(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _bounds(cases: list[Case]) -> tuple[float, float, float, float] | None:
-    """Box around the newest cases of one built-up area (the median keeps far ones from zooming out)."""
+def tiled(kind: str, title: str, *, query: str = "", shown: bool = True, minzoom: int = 0) -> Layer:
+    """A layer of vector tiles; ``query`` filters cases as on their list."""
+    address = reverse("vector-tile", args=[kind, 0, 0, 0]).replace("/0/0/0.", "/{z}/{x}/{y}.")
+    return Layer(kind, tiles=f"{address}?{query}" if query else address, title=title, shown=shown, minzoom=minzoom)
+
+
+def _area(request: HttpRequest) -> list[Layer]:
+    """The drawn area that filters, as a layer."""
+    corners = area.read(request.GET.get("area", ""))
+    if not corners:
+        return []
+    ring = [[lon / 1e7, lat / 1e7] for lon, lat in [*corners, corners[0]]]
+    feature = {"type": "Feature", "properties": {}, "geometry": {"type": "Polygon", "coordinates": [ring]}}
+    return [Layer("area", title=_("Drawn area"), data={"type": "FeatureCollection", "features": [feature]})]
+
+
+def _bounds(request: HttpRequest, cases: list[Case]) -> tuple[float, float, float, float] | None:
+    """The drawn area, else a box around the newest cases of one built-up area (the median keeps far ones out)."""
+    if corners := area.read(request.GET.get("area", "")):
+        west, south, east, north = area.box(corners)
+        return west / 1e7, south / 1e7, east / 1e7, north / 1e7
     lons = sorted(c.lon for c in cases if c.lon is not None)
     lats = sorted(c.lat for c in cases if c.lat is not None)
     if not lons or not lats:

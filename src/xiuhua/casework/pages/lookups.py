@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from xiuhua.casework import permits, search
 from xiuhua.casework.models import Case
 from xiuhua.casework.pages import present, questions
-from xiuhua.city import categories, coordinates, locator, organisations
+from xiuhua.city import categories, component_points, coordinates, locator, organisations
 from xiuhua.city.access import Actor, requires, signed_in
 from xiuhua.city.models import Component
 
@@ -85,15 +85,15 @@ def _cases(actor: Actor, text: str, case: Case | None, role: str) -> list[dict[s
 
 
 def _components(actor: Actor, text: str, case: Case | None, role: str) -> list[dict[str, Any]]:
-    """By code or name; without words the ones around the case."""
+    """By code or name; without words the ones around the case, nearest first."""
     rows = Component.objects.exclude(state="removed")
     if text:
         rows = rows.filter(code__startswith=text) if text.isdigit() else rows.filter(name__contains=text)
-    elif case is not None and case.lon_e7 is not None and case.lat_e7 is not None:
-        rows = rows.filter(
-            lon_e7__range=(case.lon_e7 - 14_000, case.lon_e7 + 14_000),
-            lat_e7__range=(case.lat_e7 - 14_000, case.lat_e7 + 14_000),
-        )
+    elif case is not None and case.lon is not None and case.lat is not None:
+        return [
+            {"value": one.code, "label": one.code, "note": f"{one.name} · {_('%(metres)d m') % {'metres': one.metres}}"}
+            for one in component_points.nearest(case.lon, case.lat, radius=150, limit=LIMIT)
+        ]
     return [{"value": c.code, "label": c.code, "note": c.name} for c in rows.order_by("code")[:LIMIT]]
 
 

@@ -77,6 +77,7 @@ def _more(item: Field, case: Case) -> dict[str, Any]:
         more["upload_url"] = reverse("upload")
     elif item.type == "position":
         more["place_url"] = reverse("place")
+        more["near_url"] = reverse("nearest-components")
         more["map"] = _map(case)
     elif item.type in ("category", "condition", "organisation", "user", "case", "component"):
         kind = {"user": f"user-{item.role or 'any'}"}.get(item.type, item.type)
@@ -91,13 +92,12 @@ def _map(case: Case) -> MapView:
     shown = [
         Layer("counties", reverse("layer", args=["counties"]), _("Counties")),
         Layer("communities", reverse("layer", args=["communities"]), _("Communities")),
-        Layer("roads", reverse("layer", args=["roads"]), _("Roads")),
+        layers.tiled("roads", _("Roads")),
+        layers.tiled("components", _("Components")),
     ]
     if centre:
-        box = f"{centre[0] - 0.004},{centre[1] - 0.004},{centre[0] + 0.004},{centre[1] + 0.004}"
         point = {"type": "Point", "coordinates": list(centre)}
         here = {"type": "FeatureCollection", "features": [{"type": "Feature", "geometry": point, "properties": {}}]}
-        shown.append(Layer("components", f"{reverse('layer', args=['components'])}?bbox={box}", _("Components")))
         shown.append(Layer("here", "", _("This case"), data=here))
     return MapView(
         shown, centre=centre, bounds=None if centre else layers.built_up(case.platform_id), zoom=16 if centre else 13, size="small",

@@ -2,9 +2,45 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+
+#: Name of the in-memory table of positions (`xiuhua.city.component_points`).
+TABLE_NAME = "components"
+
+
+def _changed() -> None:
+    # Imported late: the module of the tables needs the models.
+    from xiuhua.city import memory
+
+    memory.bump(TABLE_NAME)
+
+
+class ComponentQuerySet(models.QuerySet[Any]):
+    """Every way to change many rows says so to the in-memory table; only SQL by hand must call `memory.bump`."""
+
+    def bulk_create(self, *args: Any, **kwargs: Any) -> list[Any]:
+        made = super().bulk_create(*args, **kwargs)
+        _changed()
+        return made
+
+    def bulk_update(self, *args: Any, **kwargs: Any) -> int:
+        count = super().bulk_update(*args, **kwargs)
+        _changed()
+        return count
+
+    def update(self, **kwargs: Any) -> int:
+        count = super().update(**kwargs)
+        _changed()
+        return count
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        gone = super().delete()
+        _changed()
+        return gone
 
 
 class Component(models.Model):
@@ -76,6 +112,8 @@ class Component(models.Model):
     simulated = models.BooleanField(_("simulated"), default=False)
     source = models.CharField(_("source"), max_length=200, blank=True, default="")
 
+    objects = ComponentQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("component")
         verbose_name_plural = _("components")
@@ -95,3 +133,12 @@ class Component(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.code}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        super().save(*args, **kwargs)
+        _changed()
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        gone = super().delete(*args, **kwargs)
+        _changed()
+        return gone

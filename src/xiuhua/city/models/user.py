@@ -30,8 +30,15 @@ class User(AbstractBaseUser):
         "city.Organisation", null=True, blank=True, on_delete=models.PROTECT, related_name="users"
     )
     language = models.CharField(max_length=8, blank=True, help_text="zh-hans or en; empty = the browser's")
+    phone_cipher = models.TextField(blank=True, default="", help_text="sealed by city.crypto")
+    phone_lookup = models.CharField(max_length=64, blank=True, default="", help_text="blind index")
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["phone_lookup"], name="city_user_phone", condition=~models.Q(phone_lookup="")),
+        ]
 
     objects: ClassVar[UserManager] = UserManager()
 

@@ -13,6 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from xiuhua import request_id
 from xiuhua.manifest import Text
 
 register = template.Library()
@@ -31,6 +32,12 @@ def icon(name: str, label: Any = "", size: str = "") -> SafeString:
             '<svg class="x-icon{}" role="img" aria-label="{}"><use href="{}"></use></svg>', extra, label, href
         )
     return format_html('<svg class="x-icon{}" aria-hidden="true"><use href="{}"></use></svg>', extra, href)
+
+
+@register.simple_tag
+def request_number() -> str:
+    """The number of the request in hand, to be told to the operators; '' outside one."""
+    return request_id.current()
 
 
 @register.filter

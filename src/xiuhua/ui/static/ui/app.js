@@ -5,6 +5,7 @@ import { combobox } from "./combobox.js";
 import { filtered, form } from "./form.js";
 import { upload } from "./upload.js";
 import { position } from "./position.js";
+import { nearby } from "./nearby.js";
 import { pair, viewer } from "./photos.js";
 import { search } from "./search.js";
 
@@ -14,6 +15,7 @@ const PARTS = {
   "[data-filtered]": filtered,
   "[data-upload]": upload,
   "[data-position]": position,
+  "[data-nearby]": nearby,
   "[data-pair]": pair,
   "[data-search]": search,
   "[data-map]": map,

@@ -3,7 +3,9 @@
 import { make, say } from "./strings.js";
 import { toWgs84 } from "./datum.js";
 import { shifted } from "./tiles.js";
-import { caseLayers, groundLayers, images, token } from "./mapstyle.js";
+import { areaLayers, caseLayers, groundLayers, images, token } from "./mapstyle.js";
+import { cases } from "./mapcases.js";
+import { tools } from "./mapdraw.js";
 
 const NAMED = new Set(["counties", "communities"]);
 const CHINA = [73, 18, 135, 54];
@@ -66,20 +68,26 @@ async function load(layer) {
   return response.json();
 }
 
-function style(tile, library) {
+/** A template of tiles as a whole address; the worker that fetches does not know the page. */
+function whole(template) {
+  return new URL(template, location.href).href.replaceAll("%7B", "{").replaceAll("%7D", "}");
+}
+
+function style(tiles, library) {
   const sources = {};
   const layers = [{ id: "ground", type: "background", paint: { "background-color": token("map-ground") } }];
-  if (tile.url) {
-    const url = new URL(tile.url, location.href).href.replaceAll("%7B", "{").replaceAll("%7D", "}");
-    sources.tiles = {
+  tiles.forEach((tile, index) => {
+    const id = `tiles-${index}`;
+    sources[id] = {
       type: "raster",
-      tiles: [shifted(library, url, tile.datum)],
+      tiles: [shifted(library, whole(tile.url), tile.datum)],
       tileSize: 256,
-      maxzoom: 18,
+      minzoom: tile.minzoom ?? 0,
+      maxzoom: tile.maxzoom ?? 18,
       attribution: tile.attribution,
     };
-    layers.push({ id: "tiles", type: "raster", source: "tiles", paint: { "raster-saturation": -0.45, "raster-opacity": 0.9 } });
-  }
+    layers.push({ id, type: "raster", source: id, paint: tile.overlay ? {} : { "raster-saturation": -0.45, "raster-opacity": 0.9 } });
+  });
   return { version: 8, sources, layers };
 }
 
@@ -104,6 +112,14 @@ function pin() {
   return make("div", { className: "x-pin" }, svg);
 }
 
+/** The single component that was hit by a finger or a mouse; undefined for none. */
+function nearComponent(map, { x, y }) {
+  if (!map.getLayer("components")) return undefined;
+  const reach = matchMedia("(pointer: coarse)").matches ? 16 : 8;
+  const [found] = map.queryRenderedFeatures([[x - reach, y - reach], [x + reach, y + reach]], { layers: ["components"] });
+  return found;
+}
+
 function picking(library, map, element) {
   const target = document.getElementById(element.dataset.pick)?.querySelector("[data-position]")
     ?? element.closest("[data-position]");
@@ -122,7 +138,13 @@ function picking(library, map, element) {
     element.dispatchEvent(new CustomEvent("pick", { bubbles: true, detail: { lon: lng, lat } }));
   };
   map.getCanvas().classList.add("is-picking");
-  map.on("click", (event) => emit(event.lngLat));
+  map.on("click", (event) => {
+    const part = nearComponent(map, event.point);
+    if (!part) return emit(event.lngLat);
+    const [lng, lat] = part.geometry.coordinates;
+    emit({ lng, lat });
+    target.dispatchEvent(new CustomEvent("component", { bubbles: true, detail: part.properties }));
+  });
   // By keyboard: arrows move the map, Enter or the button takes its centre.
   const button = make("button", { type: "button", className: "btn x-map-tool", textContent: say("centrePoint") });
   button.addEventListener("click", () => emit(map.getCenter()));
@@ -142,30 +164,20 @@ function picking(library, map, element) {
   }
 }
 
-function cases(library, map, element) {
-  const popup = new library.Popup({ closeButton: false, closeOnClick: false, offset: 12, maxWidth: "280px" });
-  map.on("mousemove", "cases", ({ features: [feature] }) => {
-    map.getCanvas().style.cursor = "pointer";
-    const { title, number, note } = feature.properties;
-    const line = make("span", { className: "x-popup-note", textContent: [number, note].filter(Boolean).join(" · ") });
-    popup
-      .setLngLat(feature.geometry.coordinates)
-      .setDOMContent(make("div", {}, make("span", { className: "x-popup-title", textContent: title ?? "" }), line))
-      .addTo(map);
-  });
-  map.on("mouseleave", "cases", () => {
-    map.getCanvas().style.cursor = "";
-    popup.remove();
-  });
-  map.on("click", "cases", ({ features: [feature] }) => {
-    const { id, url } = feature.properties;
-    const event = new CustomEvent("map:case", { bubbles: true, cancelable: true, detail: { id, url } });
-    if (element.dispatchEvent(event) && url && url !== "#" && !("pick" in element.dataset)) location.assign(url);
-  });
-  map.on("click", "clusters", async ({ features: [feature] }) => {
-    const zoom = await map.getSource("cases").getClusterExpansionZoom(feature.properties.cluster_id);
-    map.easeTo({ center: feature.geometry.coordinates, zoom });
-  });
+/** Rows of a ledger: their name under the pointer, their page by a click. */
+function things(library, map) {
+  const popup = new library.Popup({ closeButton: false, closeOnClick: false, offset: 10, maxWidth: "280px" });
+  for (const layer of ["things", "things-area", "things-line"]) {
+    map.on("mousemove", layer, ({ features: [feature], lngLat }) => {
+      map.getCanvas().style.cursor = "pointer";
+      popup.setLngLat(lngLat).setText(feature.properties.title ?? "").addTo(map);
+    });
+    map.on("mouseleave", layer, () => {
+      map.getCanvas().style.cursor = "";
+      popup.remove();
+    });
+    map.on("click", layer, ({ features: [feature] }) => feature.properties.url && location.assign(feature.properties.url));
+  }
 }
 
 export async function draw(element) {
@@ -185,7 +197,7 @@ export async function draw(element) {
   }
   const map = new library.Map({
     container: element,
-    style: style(config.tile, library),
+    style: style(config.tiles, library),
     ...(config.bounds || !config.centre ? { bounds: config.bounds ?? CHINA, fitBoundsOptions: { padding: 24 } } : { center: config.centre, zoom: config.zoom }),
     maxZoom: 19,
     pitchWithRotate: false,
@@ -200,33 +212,41 @@ export async function draw(element) {
   map.touchZoomRotate.disableRotation();
   map.addControl(new library.NavigationControl({ showCompass: false }), "top-right");
   map.addControl(new library.ScaleControl({ maxWidth: 90 }), "bottom-right");
-  if (config.tile.attribution) map.addControl(new library.AttributionControl({ compact: true }), "bottom-right");
+  if (config.tiles.some((tile) => tile.attribution)) map.addControl(new library.AttributionControl({ compact: false }), "bottom-right");
 
   const loaded = new Map();
   await new Promise((resolve) => map.once("style.load", resolve));
+  const failed = (kind) => {
+    const layer = config.layers.find((one) => one.kind === kind);
+    said.hidden = false;
+    said.classList.add("is-note");
+    said.textContent = say("layerFailed", { name: layer?.title || kind });
+  };
   await Promise.all(
-    config.layers.map(async (layer) => {
+    config.layers.filter((layer) => !layer.tiles).map(async (layer) => {
       try {
         loaded.set(layer.kind, await load(layer));
       } catch {
-        said.hidden = false;
-        said.textContent = say("layerFailed", { name: layer.title || layer.kind });
+        failed(layer.kind);
       }
     }),
   );
+  map.on("error", ({ sourceId }) => sourceId && config.layers.some((one) => one.kind === sourceId) && failed(sourceId));
   const shown = new Map(config.layers.map((layer) => [layer.kind, layer.shown]));
+  const vector = new Set(config.layers.filter((layer) => layer.tiles).map((layer) => layer.kind));
   const dress = () => {
     for (const [name, image] of images()) {
       if (map.hasImage(name)) map.updateImage(name, image);
       else map.addImage(name, image, { pixelRatio: 2 });
     }
-    for (const [id, value] of Object.entries(style(config.tile, library).layers[0].paint)) map.setPaintProperty("ground", id, value);
-    const wanted = [...groundLayers(Boolean(config.tile.url)), ...caseLayers()];
-    for (const layer of wanted) {
-      if (!map.getSource(layer.source)) continue;
+    map.setPaintProperty("ground", "background-color", token("map-ground"));
+    const wanted = [...groundLayers(config.tiles.length > 0), ...areaLayers(), ...caseLayers()];
+    for (const plain of wanted) {
+      if (!map.getSource(plain.source)) continue;
+      const layer = vector.has(plain.source) ? { ...plain, "source-layer": plain.source } : plain;
       if (map.getLayer(layer.id)) {
         for (const [name, value] of Object.entries(layer.paint ?? {})) map.setPaintProperty(layer.id, name, value);
-      } else map.addLayer({ ...layer, layout: { ...layer.layout, visibility: shown.get(layer.source.replace("-names", "")) ? "visible" : "none" } });
+      } else map.addLayer({ ...layer, layout: { ...layer.layout, visibility: shown.get(layer.source.replace("-names", "")) ?? true ? "visible" : "none" } });
     }
   };
   for (const [kind, data] of loaded) {
@@ -245,14 +265,21 @@ export async function draw(element) {
     // One name for one area: a label on the area itself would stand once in every tile that it crosses.
     if (NAMED.has(kind)) map.addSource(`${kind}-names`, { type: "geojson", data: names(data) });
   }
+  for (const layer of config.layers) {
+    if (!layer.tiles) continue;
+    map.addSource(layer.kind, { type: "vector", tiles: [whole(layer.tiles)], minzoom: layer.minzoom, maxzoom: layer.maxzoom });
+  }
   dress();
   if (!config.bounds && !config.centre) {
     const all = box([...loaded.values()].flatMap((data) => data.features ?? []));
     if (all) map.fitBounds(all, { padding: 24, duration: 0 });
   }
-  if (loaded.has("cases")) cases(library, map, element);
+  if (map.getSource("cases")) cases(library, map, element);
+  if (loaded.has("things")) things(library, map);
   if (element.dataset.pick) picking(library, map, element);
-  if (loaded.size === config.layers.length) said.hidden = true;
+  element.addEventListener("map:dress", dress);
+  if (config.tools) tools(map, element, config.tools);
+  if (loaded.size + vector.size === config.layers.length) said.hidden = true;
 
   // The same tokens, another theme: colours are set again, nothing is loaded again.
   new MutationObserver(dress).observe(document.documentElement, { attributes: true, attributeFilter: ["data-bs-theme"] });
@@ -265,7 +292,11 @@ export async function draw(element) {
     });
   }
   element.addEventListener("map:reload", async () => {
-    for (const layer of config.layers) if (layer.url && map.getSource(layer.kind)) map.getSource(layer.kind).setData(await load(layer));
+    for (const layer of config.layers) {
+      const source = map.getSource(layer.kind);
+      if (source && layer.tiles) source.setTiles([whole(layer.tiles)]);
+      else if (source && layer.url) source.setData(await load(layer));
+    }
   });
   map.once("idle", () => {
     element.dataset.mapState = "ready";

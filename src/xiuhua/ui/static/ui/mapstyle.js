@@ -63,11 +63,29 @@ export function groundLayers(overTiles) {
     { id: "counties-line", source: "counties", type: "line", paint: { "line-color": token("map-county-line"), "line-width": 1.6, "line-dasharray": [4, 2] } },
     { id: "roads-edge", source: "roads", type: "line", layout: { "line-cap": "round", "line-join": "round" }, paint: { "line-color": token("map-road-edge"), "line-opacity": overTiles ? 0 : 1, "line-width": ["interpolate", ["exponential", 1.5], ["zoom"], 10, 1.5, 14, ["match", ["get", "kind"], "main", 8, 5.5], 18, ["match", ["get", "kind"], "main", 30, 20]] } },
     { id: "roads-line", source: "roads", type: "line", layout: { "line-cap": "round", "line-join": "round" }, paint: { "line-color": token("map-road"), "line-opacity": overTiles ? 0 : 1, "line-width": ["interpolate", ["exponential", 1.5], ["zoom"], 10, 0.8, 14, ["match", ["get", "kind"], "main", 6, 3.5], 18, ["match", ["get", "kind"], "main", 26, 16]] } },
-    { id: "components", source: "components", type: "circle", minzoom: 12, paint: { "circle-color": token("map-component"), "circle-radius": ["interpolate", ["linear"], ["zoom"], 12, 1.5, 18, 6], "circle-stroke-color": token("surface"), "circle-stroke-width": 1 } },
+    { id: "components-many", source: "components", type: "circle", minzoom: 11, filter: ["has", "point_count"], paint: { "circle-color": token("map-component"), "circle-opacity": 0.28, "circle-radius": ["interpolate", ["linear"], ["get", "point_count"], 1, 5, 20, 12, 500, 22, 5000, 28] } },
+    { id: "components-count", source: "components", type: "symbol", minzoom: 11, filter: ["has", "point_count"], layout: { "text-field": ["get", "said"], "text-font": FONT, "text-size": 11 }, paint: label },
+    { id: "components", source: "components", type: "circle", minzoom: 12, filter: ["!", ["has", "point_count"]], paint: { "circle-color": token("map-component"), "circle-radius": ["interpolate", ["linear"], ["zoom"], 12, 1.5, 18, 6], "circle-stroke-color": token("surface"), "circle-stroke-width": 1 } },
+    { id: "things-area", source: "things", type: "fill", filter: ["==", ["geometry-type"], "Polygon"], paint: { "fill-color": token("accent"), "fill-opacity": 0.18 } },
+    { id: "things-line", source: "things", type: "line", filter: ["!=", ["geometry-type"], "Point"], paint: { "line-color": token("accent"), "line-width": 2.5 } },
+    { id: "things", source: "things", type: "circle", filter: ["==", ["geometry-type"], "Point"], paint: { "circle-color": token("accent"), "circle-radius": ["interpolate", ["linear"], ["zoom"], 10, 3, 18, 7], "circle-stroke-color": token("surface"), "circle-stroke-width": 1.5 } },
     { id: "here", source: "here", type: "circle", paint: { "circle-radius": 11, "circle-color": token("red"), "circle-opacity": 0.18, "circle-stroke-color": token("red"), "circle-stroke-width": 2 } },
     { id: "counties-name", source: "counties-names", type: "symbol", maxzoom: 12.5, layout: text(14), paint: label },
     { id: "communities-name", source: "communities-names", type: "symbol", minzoom: 12.5, layout: text(12), paint: label },
     { id: "roads-name", source: "roads", type: "symbol", minzoom: 12, layout: { ...text(12), "symbol-placement": "line", "symbol-spacing": 320 }, paint: label },
+  ];
+}
+
+/** The area that filters the cases, and what is being drawn or measured. */
+export function areaLayers() {
+  const pen = token("accent");
+  const dash = { "line-color": pen, "line-width": 2, "line-dasharray": [3, 2] };
+  return [
+    { id: "area-fill", source: "area", type: "fill", paint: { "fill-color": pen, "fill-opacity": 0.08 } },
+    { id: "area-line", source: "area", type: "line", paint: dash },
+    { id: "drawn-fill", source: "drawn", type: "fill", filter: ["==", ["geometry-type"], "Polygon"], paint: { "fill-color": pen, "fill-opacity": 0.12 } },
+    { id: "drawn-line", source: "drawn", type: "line", paint: dash },
+    { id: "drawn-point", source: "drawn", type: "circle", filter: ["==", ["geometry-type"], "Point"], paint: { "circle-radius": 5, "circle-color": token("surface"), "circle-stroke-color": pen, "circle-stroke-width": 2 } },
   ];
 }
 
@@ -80,13 +98,13 @@ export function caseLayers() {
       id: "clusters", source: "cases", type: "circle", filter: ["has", "point_count"],
       paint: {
         "circle-color": ["case", [">", ["get", "over"], 0], token("red"), [">", ["get", "urgent"], 0], token("amber"), token("accent")],
-        "circle-radius": ["interpolate", ["linear"], ["get", "point_count"], 2, 13, 50, 20, 1000, 30],
+        "circle-radius": ["interpolate", ["linear"], ["get", "point_count"], 2, 13, 50, 18, 1000, 25],
         "circle-stroke-color": token("surface"), "circle-stroke-width": 2,
       },
     },
     {
       id: "clusters-count", source: "cases", type: "symbol", filter: ["has", "point_count"],
-      layout: { "text-field": ["get", "point_count_abbreviated"], "text-font": FONT, "text-size": 13, "text-allow-overlap": true, "text-ignore-placement": true },
+      layout: { "text-field": ["coalesce", ["get", "said"], ["get", "point_count_abbreviated"]], "text-font": FONT, "text-size": 13, "text-allow-overlap": true, "text-ignore-placement": true },
       paint: { "text-color": token("surface") },
     },
     {

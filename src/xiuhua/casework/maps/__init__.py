@@ -1,0 +1,1 @@
+"""What the map page is served with: vector tiles, drawn areas, nearest components."""

@@ -1,0 +1,94 @@
+"""Figures for Prometheus, counted by every process of the house in one folder and summed when they are asked for.
+
+Each process counts in memory-mapped files of its own under ``DATA_DIR/metrics`` (prometheus-client's multiprocess
+mode), so any number of server processes and workers may run; whichever is asked answers for all on this machine.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+from xiuhua.env import env
+
+FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+
+
+def folder() -> Path:
+    return env().data_dir / "metrics"
+
+
+def _host() -> str:
+    return "".join(c for c in socket.gethostname() if c.isalnum() or c in ".-")[:40]
+
+
+def _begin() -> None:
+    """Before prometheus-client is imported: it looks into the environment once."""
+    folder().mkdir(parents=True, exist_ok=True, mode=0o750)
+    os.environ[FOLDER] = str(folder())
+
+
+_begin()
+
+from prometheus_client import Counter, Gauge, Histogram, values  # noqa: E402
+
+# Containers of one volume have the same process numbers, so the machine's name is part of a file's.
+values.ValueClass = values.MultiProcessValue(lambda: f"{_host()}-{os.getpid()}")
+
+REQUESTS = Counter("xiuhua_http_requests_total", "Requests answered.", ["method", "route", "status"])
+SECONDS = Histogram(
+    "xiuhua_http_request_seconds",
+    "Time from request to answer.",
+    ["route"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+IN_HAND = Gauge("xiuhua_http_requests_in_hand", "Requests being answered.", multiprocess_mode="livesum")
+DELIVERIES = Counter("xiuhua_outbox_deliveries_total", "Effects tried by workers.", ["kind", "result"])
+DELIVERY_SECONDS = Histogram(
+    "xiuhua_outbox_delivery_seconds", "Time of one effect.", ["kind"], buckets=(0.01, 0.05, 0.25, 1, 5, 30, 120)
+)
+
+
+def text(*collectors: Any) -> bytes:
+    """All figures in Prometheus' text format: those of the processes, and those that the collectors work out now."""
+    from prometheus_client import CollectorRegistry, generate_latest
+    from prometheus_client.multiprocess import MultiProcessCollector
+
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, str(folder()))
+    for collector in collectors:
+        registry.register(collector)
+    return generate_latest(registry)
+
+
+def forget_dead() -> int:
+    """Remove the files of this machine's processes that are no more; called when a server starts anew.
+
+    Counters then begin at zero, as Prometheus expects of a restart.
+    """
+    removed = 0
+    for path in folder().glob(f"*_{_host()}-*.db"):
+        number = path.stem.rpartition("-")[2]
+        if number.isdigit() and not _alive(int(number)):
+            path.unlink(missing_ok=True)
+            removed += 1
+    return removed
+
+
+def _alive(process: int) -> bool:
+    if process == os.getpid():
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+__all__ = [
+    "DELIVERIES", "DELIVERY_SECONDS", "IN_HAND", "REQUESTS", "SECONDS", "folder", "forget_dead", "text",
+]  # fmt: skip
