@@ -286,11 +286,6 @@ def clock_expired(row: Outbox) -> None:
     _system(case, row.payload["action"], row.key, seq=case.seq)
 
 
-@outbox("notice", in_order=False, title=Text("通知", "Notice"))
-def notice(row: Outbox) -> None:
-    """In-app notice: the inbox itself shows what arrived, so nothing more is to be done until a room adds a channel."""
-
-
 @outbox("recount_case", title=Text("重算时限", "Deadline counted again"))
 def recount_case(row: Outbox) -> None:
     """One case after a clock order or a new calendar: its clocks are stopped or counted again by an event."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from xiuhua.manifest import Text
 
 GuardFunction = Callable[..., str | None]
+ListenerFunction = Callable[["Context", "Change"], None]
 EffectFunction = Callable[..., None]
 
 
@@ -33,6 +34,7 @@ class Registered:
 _guards: dict[str, Registered] = {}
 _effects: dict[str, Registered] = {}
 _handlers: dict[str, Registered] = {}
+_listeners: dict[str, ListenerFunction] = {}
 
 
 def _register(
@@ -69,6 +71,21 @@ def outbox(
     telephone that is switched off must not stop a procedure. ``title`` is what the operators read.
     """
     return _register(_handlers, "outbox handler", kind, in_order, title)
+
+
+def listener(function: ListenerFunction) -> ListenerFunction:
+    """``f(ctx, change) -> None`` at every step of every procedure, when all is settled: it may queue effects, nothing else.
+
+    It stands in the transaction of `advance`: arithmetic only. It is not asked for steps that are taken back, nor when
+    histories are loaded in bulk.
+    """
+    _listeners[f"{function.__module__}.{function.__name__}"] = function
+    return function
+
+
+def tell_listeners(ctx: Context, change: Change) -> None:
+    for listen in _listeners.values():
+        listen(ctx, change)
 
 
 def run_guard(name: str, ctx: Context, args: dict[str, Any]) -> str | None:
