@@ -68,6 +68,7 @@ def test_what_is_public_is_known() -> None:
     assert public <= {
         "api/v1/", "api/v1/openapi.json", "api/v1/<path:path>", "login", "logout", "language", "i18n/language",
         "ui/language", "healthz", "readyz", "metrics", "ogc/api",
+        "l/<str:token>", "link/<int:pk>/", "link/<int:pk>/<str:deed>",
     }, public  # fmt: skip
 
 

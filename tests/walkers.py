@@ -110,6 +110,10 @@ _WAYS: dict[str, tuple[str, ...]] = {
     "y": ("423",),
     "proposal_id": ("1",),
     "hold_id": ("1",),
+    "reader": ("1",),
+    "notice": ("1",),
+    "token": ("nothing",),
+    "deed": ("sign", "nothing"),
 }
 
 

@@ -55,6 +55,7 @@ LANGUAGE = Text("译文", "Translations")
 MAP = Text("地图底图", "Map tiles")
 CALENDAR = Text("工作日历", "Work calendar")
 SAFETY = Text("安全", "Safety")
+NOTICES = Text("通知", "Notices")
 PEOPLE = Text("账号", "Accounts")
 
 
@@ -223,6 +224,11 @@ def check_map() -> Iterator[Finding]:
         yield Finding("warn", MAP, Text("未写明底图来源", f"no attribution: set {PREFIX}MAP_TILE_ATTRIBUTION"))
 
 
+def check_notices() -> Iterator[Finding]:
+    for level, zh, en in manifest.load("xiuhua.notify.doctor:findings")():
+        yield Finding(level, NOTICES, Text(zh, en))
+
+
 def check_calendar() -> Iterator[Finding]:
     from django.utils import timezone
 
@@ -281,6 +287,7 @@ CHECKS: tuple[tuple[Text, Check], ...] = (
     (PEOPLE, check_people),
     (CALENDAR, check_calendar),
     (MAP, check_map),
+    (NOTICES, check_notices),
     (ASSETS, check_assets),
     (LANGUAGE, check_translations),
 )

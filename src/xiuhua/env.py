@@ -19,6 +19,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from xiuhua.map_provider import MapProvider
+from xiuhua.notify_channel import Channel, Network
 
 PREFIX = "XIUHUA_"
 
@@ -65,6 +66,15 @@ class Env(BaseSettings):
         default=(), description="Base maps through the tile proxy, lowest first: a JSON list (docs/operators/map.md)."
     )
     map_cache_mib: int = Field(default=2048, ge=16, description="Disk for cached base-map tiles, MiB.")
+    notify_channels: tuple[Channel, ...] = Field(
+        default=(), description="Ways out for notices: a JSON list (docs/operators/notices.md)."
+    )
+    notify_private: tuple[Network, ...] = Field(
+        default=(), description='Private networks that webhooks may reach: a JSON list, ["10.20.0.0/16"].'
+    )
+    public_url: str = Field(
+        default="", description="How people reach this house: https://host. One-time links begin with it; empty = none."
+    )
     upload_max_bytes: int = Field(default=20 * 2**20, ge=1024, description="Largest single upload, bytes.")
     workers: int = Field(
         default=0, ge=0, le=64, description="Processes of the page server; 0 = one per core (at most 4), one on SQLite."
@@ -120,12 +130,22 @@ class Env(BaseSettings):
             raise ValueError("must start with http(s):// or / and contain {z}, {x} and {y}")
         return value
 
-    @field_validator("map_providers")
+    @field_validator("public_url")
     @classmethod
-    def _named_once(cls, value: tuple[MapProvider, ...]) -> tuple[MapProvider, ...]:
+    def _public(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (
+            parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/") or parts.query
+        ):
+            raise ValueError("must be https://host or http://host, without a path")
+        return value.rstrip("/")
+
+    @field_validator("map_providers", "notify_channels")
+    @classmethod
+    def _named_once(cls, value: tuple[Any, ...]) -> tuple[Any, ...]:
         codes = [one.code for one in value]
         if len(set(codes)) < len(codes):
-            raise ValueError("two providers have the same code")
+            raise ValueError("two of them have the same code")
         return value
 
     @model_validator(mode="after")
@@ -211,8 +231,10 @@ def read(**overrides: Any) -> Env:
                 message = f"is not set. {Env.model_fields[field].description}"
             lines.append(f"{PREFIX}{field.upper()}: {message}" if field else message)
         raise EnvError("\n".join(lines)) from None
-    except SettingsError:
-        raise EnvError(f"{PREFIX}MAP_PROVIDERS: is not JSON. {Env.model_fields['map_providers'].description}") from None
+    except SettingsError as error:
+        names = ("map_providers", "notify_channels", "notify_private")
+        name = next((one for one in names if f'"{one}"' in str(error)), names[0])
+        raise EnvError(f"{PREFIX}{name.upper()}: is not JSON. {Env.model_fields[name].description}") from None
 
 
 @cache

@@ -6,7 +6,7 @@ from __future__ import annotations
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("city", "ui"),
     ("casework",),
-    ("ledgers", "ops"),
+    ("ledgers", "notify", "ops"),
     ("command",),
     ("demo",),
 )

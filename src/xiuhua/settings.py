@@ -136,3 +136,6 @@ MAP_PROVIDERS = ENV.map_providers
 MAP_CACHE_BYTES = ENV.map_cache_mib * 2**20
 UPLOAD_MAX_BYTES = ENV.upload_max_bytes
 METRICS_TOKEN = ENV.metrics_token
+NOTIFY_CHANNELS = ENV.notify_channels
+NOTIFY_PRIVATE = ENV.notify_private
+PUBLIC_URL = ENV.public_url

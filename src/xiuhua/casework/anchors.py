@@ -25,6 +25,7 @@ from xiuhua.casework.anchor_files import AnchorCopy, AnchorFileError, copy_of, r
 from xiuhua.casework.models import Anchor, AnchorEntry, Case, Outbox
 from xiuhua.casework.moments import from_us, to_us
 from xiuhua.casework.registry import outbox
+from xiuhua.manifest import Text
 
 log = logging.getLogger("xiuhua.anchors")
 KIND = "anchor"
@@ -124,7 +125,7 @@ def footer(anchor: Anchor | None = None) -> str:
 # --- every hour -------------------------------------------------------------------------------------------------
 
 
-@outbox(KIND)
+@outbox(KIND, title=Text("办案记录锚定", "The log is anchored"))
 def hourly(row: Outbox) -> None:
     """Take the hour's anchor, and queue the next hour's first."""
     schedule()

@@ -149,7 +149,7 @@ class _Family:
         if prepared.errors:
             raise Refused(engine.invalid(prepared))
         case.number = number
-        self._take(step.take(case, rules, act, one.actor, prepared, moments.now(), is_new=True))
+        self._take(step.take(case, rules, act, one.actor, prepared, moments.now(), is_new=True, told=False))
 
     def _advance(self, pk: int, action: str, actor: Actor, data: Mapping[str, Any], extra: Extra = NOTHING) -> None:
         case = self.cases[pk]
@@ -163,7 +163,7 @@ class _Family:
         if refusal := engine.check(case, rules, act, actor, prepared, extra=extra):
             raise Refused(refusal)
         now = max(moments.now(), case.updated_at + timedelta(microseconds=1))
-        self._take(step.take(case, rules, act, actor, prepared, now, extra=extra))
+        self._take(step.take(case, rules, act, actor, prepared, now, extra=extra, told=False))
 
     def _take(self, written: step.Written) -> None:
         self.cases[written.case.pk] = written.case

@@ -25,6 +25,7 @@ from xiuhua.casework.registry import outbox
 from xiuhua.city import categories, memory
 from xiuhua.city.access import Actor
 from xiuhua.city.models import Platform
+from xiuhua.manifest import Text
 
 TABLE = "clock_orders"
 PERMISSION = "clockorder.issue"
@@ -226,7 +227,7 @@ def _queue(rows: list[Outbox]) -> int:
     return len(rows)
 
 
-@outbox("clock_order")
+@outbox("clock_order", title=Text("停表令生效", "A clock order takes effect"))
 def reach_case(job: Outbox) -> None:
     """One case under a clock order: its clocks are stopped, or run again, as the order stands at delivery."""
     row = ClockOrder.objects.get(pk=job.payload["order"])

@@ -1,9 +1,10 @@
 """Delivering outbox rows: claim, do, mark; and the engine's own effects.
 
 A row is claimed by one conditional UPDATE, so any number of workers may run. A failed row comes back with a
-growing pause and is dead after `MAX_ATTEMPTS`, shown to the operators and retryable. In each case the rows go in order:
-a row waits while an earlier one of its case is due or has failed and comes again. A worker that was away longer than
-its lease does not finish what another has taken over.
+growing pause and is dead after `MAX_ATTEMPTS` (`trouble.py`), shown to the operators and retryable. In each case the rows
+go in order: a row waits while an earlier one of its case is due or has failed and comes again; kinds registered with
+``in_order=False`` (messages to people) neither wait nor make others wait. A worker that was away longer than its lease
+does not finish what another has taken over.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from django.db.models import Exists, F, OuterRef, Q
 from django.utils import translation
 
 from xiuhua import metrics, request_id
-from xiuhua.casework import clock, clock_count, moments, registry
+from xiuhua.casework import clock, clock_count, moments, registry, trouble
 from xiuhua.casework.context import Extra
 from xiuhua.casework.models import Case, Event, Outbox, Payload
 from xiuhua.casework.moments import to_us
@@ -30,10 +31,13 @@ from xiuhua.casework.refusal import Refused
 from xiuhua.casework.registry import outbox
 from xiuhua.city.access import SYSTEM
 from xiuhua.city.calendar import calendar_for
+from xiuhua.manifest import Text
 
 log = logging.getLogger("xiuhua.outbox")
 LEASE = timedelta(minutes=2)
-MAX_ATTEMPTS = 8
+MAX_ATTEMPTS = trouble.MAX_ATTEMPTS
+#: How the last error of a row begins that a person gave up.
+GIVEN_UP = "given up by"
 ME = f"{socket.gethostname()[:30]}:{os.getpid()}"
 _claims = count(1)
 
@@ -50,7 +54,7 @@ def at_once(keys: list[str]) -> None:
 
 
 def _same_case_before() -> Q:
-    return Q(case_id=OuterRef("case_id"), id__lt=OuterRef("id"))
+    return Q(case_id=OuterRef("case_id"), id__lt=OuterRef("id")) & ~Q(kind__in=registry.unordered_kinds())
 
 
 class GivenBack(BaseException):
@@ -65,8 +69,8 @@ def run_due(limit: int = 200, goes_on: Callable[[], bool] = lambda: True) -> int
         Q(run_at__lte=now) | Q(attempts__gt=0)
     )
     rows = (
-        Outbox.objects.filter(free, done_at__isnull=True, dead=False, run_at__lte=now)
-        .filter(Q(case_id__isnull=True) | ~Exists(earlier))
+        Outbox.objects.filter(free, done_at__isnull=True, dead=False, run_at__lte=now, attempts__lt=MAX_ATTEMPTS)
+        .filter(Q(case_id__isnull=True) | Q(kind__in=registry.unordered_kinds()) | ~Exists(earlier))
         .order_by("run_at", "id")[:limit]
     )
     return sum(deliver(row, due=now) for row in takewhile(lambda _row: goes_on(), list(rows)))
@@ -75,7 +79,8 @@ def run_due(limit: int = 200, goes_on: Callable[[], bool] = lambda: True) -> int
 def deliver(row: Outbox, due: datetime | None = None) -> bool:
     """Claim and deliver one row; False when somebody else has it, or has put it off beyond ``due``."""
     now, claim = moments.now(), f"{ME}:{next(_claims)}"
-    free = Outbox.objects.filter(pk=row.pk, done_at__isnull=True, dead=False)
+    # What killed so many workers is not taken again: the sweep calls it dead.
+    free = Outbox.objects.filter(pk=row.pk, done_at__isnull=True, dead=False, attempts__lt=MAX_ATTEMPTS)
     if due is not None:
         free = free.filter(run_at__lte=due)
     claimed = free.filter(Q(lease_until__isnull=True) | Q(lease_until__lt=now)).update(
@@ -95,14 +100,13 @@ def deliver(row: Outbox, due: datetime | None = None) -> bool:
             log.warning("outbox %s (%s) is given back unfinished", row.pk, row.kind)
             raise
         except Exception as error:  # whatever a handler raises is kept and shown, and the row comes back
-            dead = row.attempts >= MAX_ATTEMPTS
-            wait = timedelta(seconds=min(3600, 5 * 3 ** (row.attempts - 1)))
+            dead = trouble.is_dead(error, row.attempts)
             mine.update(
                 lease_until=None,
                 lease_by="",
-                last_error=f"{type(error).__name__}: {error}"[:2000],
+                last_error=trouble.words(error),
                 dead=dead,
-                run_at=now + wait,
+                run_at=now + trouble.wait_after(error, row.attempts),
             )
             metrics.DELIVERIES.labels(row.kind, "dead" if dead else "failed").inc()
             fields = {"outbox": row.pk, "kind": row.kind, "attempt": row.attempts, "dead": dead}
@@ -114,11 +118,31 @@ def deliver(row: Outbox, due: datetime | None = None) -> bool:
     return True
 
 
-def retry(row: Outbox) -> None:
-    """Give a dead row another life."""
-    Outbox.objects.filter(pk=row.pk, done_at__isnull=True).update(
-        dead=False, attempts=0, run_at=moments.now(), lease_until=None
+def retry(row: Outbox, by: str = "system") -> bool:
+    """Give a failed or dead row another life now; False when it is done or in somebody's hands."""
+    now = moments.now()
+    free = Outbox.objects.filter(pk=row.pk, done_at__isnull=True)
+    done = free.filter(Q(lease_until__isnull=True) | Q(lease_until__lt=now)).update(
+        dead=False, attempts=0, run_at=now, lease_until=None, lease_by=""
     )
+    if done:
+        log.info("outbox %s (%s) is tried again by %s", row.pk, row.kind, by)
+    return bool(done)
+
+
+def give_up(row: Outbox, by: str) -> bool:
+    """Stop trying a failed row; False when it is done, dead already or in somebody's hands. It stays in the list.
+
+    Only what failed can be given up: what waits for its time is part of a procedure.
+    """
+    now = moments.now()
+    failing = Outbox.objects.filter(pk=row.pk, done_at__isnull=True, dead=False).exclude(last_error="")
+    done = failing.filter(Q(lease_until__isnull=True) | Q(lease_until__lt=now)).update(
+        dead=True, lease_until=None, lease_by="", last_error=f"{GIVEN_UP} {by}: {row.last_error}"[:2000]
+    )
+    if done:
+        log.info("outbox %s (%s) is given up by %s", row.pk, row.kind, by)
+    return bool(done)
 
 
 def _system(
@@ -151,7 +175,7 @@ def _case(row: Outbox) -> Case:
 # --- the engine's own effects -----------------------------------------------------------------------------------
 
 
-@outbox("join")
+@outbox("join", title=Text("子任务办结并入主案", "A task's end reaches its case"))
 def join(row: Outbox) -> None:
     """A child has ended: the parent takes the action that the spawn named, or just notes the end."""
     child = _case(row)
@@ -182,7 +206,7 @@ def joining(child: Case, payload: str) -> tuple[str, dict[str, Any], Extra]:
     return action, given, Extra(child=ended)
 
 
-@outbox("cancel_children")
+@outbox("cancel_children", title=Text("取消子任务", "Open tasks are cancelled"))
 def cancel_children(row: Outbox) -> None:
     """The parent has ended, or takes back the tasks of one relation: what is open below is cancelled."""
     below = Case.objects.filter(parent_id=row.case_id, open=True)
@@ -193,14 +217,14 @@ def cancel_children(row: Outbox) -> None:
             _system(child, "cancel", f"{row.key}:{child.pk}")
 
 
-@outbox("tally")
+@outbox("tally", title=Text("会签表决有结果", "A vote is decided"))
 def tally_met(row: Outbox) -> None:
     """A collect state is decided."""
     assert row.case_id is not None
     _system(row.case_id, row.payload["about"], row.key)
 
 
-@outbox("share_clock")
+@outbox("share_clock", title=Text("子任务时限随主案调整", "Tasks follow the case's deadline"))
 def share_clock(row: Outbox) -> None:
     """The parent's deadline moved: children under the same clock are counted again."""
     parent = _case(row)
@@ -229,7 +253,7 @@ def recount(case: Case, ops: list[list[Any]], key: str, note: dict[str, Any], ve
     return _system(case, "recount", key, extra=Extra(ops=ops, note=note, calendar=calendar), seq=case.seq)
 
 
-@outbox("clock_warning")
+@outbox("clock_warning", title=Text("时限预警", "Time warning"))
 def clock_warning(row: Outbox) -> None:
     """A share of a limit is used up: said once, if it is still true."""
     case = _case(row)
@@ -250,7 +274,7 @@ def clock_warning(row: Outbox) -> None:
     )
 
 
-@outbox("clock_expired")
+@outbox("clock_expired", title=Text("时限届满", "A limit has run out"))
 def clock_expired(row: Outbox) -> None:
     """A limit is used up and the procedure says what follows (deemed receipt)."""
     case = _case(row)
@@ -262,12 +286,7 @@ def clock_expired(row: Outbox) -> None:
     _system(case, row.payload["action"], row.key, seq=case.seq)
 
 
-@outbox("notice")
-def notice(row: Outbox) -> None:
-    """In-app notice: the inbox itself shows what arrived, so nothing more is to be done until a room adds a channel."""
-
-
-@outbox("recount_case")
+@outbox("recount_case", title=Text("重算时限", "Deadline counted again"))
 def recount_case(row: Outbox) -> None:
     """One case after a clock order or a new calendar: its clocks are stopped or counted again by an event."""
     case = _case(row)

@@ -24,6 +24,7 @@ from xiuhua.casework.personal_stores import Erasure, all_stores
 from xiuhua.casework.refusal import Refusal, Refused
 from xiuhua.casework.registry import effect, outbox
 from xiuhua.city.access import SYSTEM, Actor
+from xiuhua.manifest import Text
 
 PERMISSION = "case.erase"
 KIND = "erase_stores"
@@ -96,7 +97,7 @@ def queue_stores(ctx: Context, change: Change) -> None:
     change.send(KIND, "stores", seq=ctx.case.seq + 1, keep_evidence=bool(ctx.data.get("keep_evidence")))
 
 
-@outbox(KIND)
+@outbox(KIND, title=Text("清除个人信息", "Personal data is erased"))
 def erase_stores(row: Outbox) -> None:
     """Walk the stores; may be repeated. Raises `StillInUse` while the database cannot overwrite."""
     assert row.case_id is not None

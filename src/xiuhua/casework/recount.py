@@ -18,6 +18,7 @@ from xiuhua.casework.models import Case, Outbox
 from xiuhua.casework.registry import outbox
 from xiuhua.city.calendar import WorkCalendar, calendar_for, on_calendar_change
 from xiuhua.city.models import CalendarNotice, Platform
+from xiuhua.manifest import Text
 
 KIND = "recount_calendar"
 BATCH = 500
@@ -39,7 +40,7 @@ if calendar_changed not in on_calendar_change:
     on_calendar_change.append(calendar_changed)
 
 
-@outbox(KIND)
+@outbox(KIND, title=Text("按新日历重算时限", "Deadlines follow a new calendar"))
 def look_through(row: Outbox) -> None:
     """Queue a recount for every open case whose deadlines or marks differ on the new calendar."""
     platform_id, version = row.payload["platform"], row.payload["version"]

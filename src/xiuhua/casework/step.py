@@ -34,6 +34,7 @@ class Written:
     document: write.Document
     at_once: list[str] = field(default_factory=list)
     outcome: dict[str, Any] = field(default_factory=dict)
+    told: bool = True  # whether listeners hear of it
 
 
 def blank_case(rules: Procedure, version: int, platform_id: int) -> Case:
@@ -83,9 +84,10 @@ def take(
     batch: str = "",
     hold: timedelta | None = None,
     extra: Extra = NOTHING,
+    told: bool = True,
 ) -> Written:
     """The whole change of one action: its event, its children's first events, effects."""
-    written = Written(case, write.Document())
+    written = Written(case, write.Document(), told=told)
     written.case = _append(
         written, case, rules, act, actor, prepared, now, is_new=is_new, batch=batch, hold=hold, extra=extra
     )
@@ -149,6 +151,8 @@ def _append(
     elif change.to_state == builtin.CANCELLED:
         change.columns.update(builtin.cancelled_columns(now))
 
+    if written.told and not extra.undo:
+        registry.tell_listeners(context, change)
     return _chain(written, context, change, ops, clocks, made, event_id, prepared, is_new, batch, hold)
 
 

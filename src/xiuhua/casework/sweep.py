@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from django.db.models import Exists, OuterRef
 
-from xiuhua.casework import anchors, clock, clock_orders, deadlines, files, library, moments, recount, undo
+from xiuhua.casework import anchors, clock, clock_orders, deadlines, files, library, moments, recount, trouble, undo
 from xiuhua.casework.models import Case, Idempotency, Outbox, WorkerBeat
 from xiuhua.city.calendar import calendar_for
 
@@ -53,11 +53,28 @@ def sweep() -> Swept:
     return swept
 
 
+STUCK = "the worker that had taken it ended or took longer than its lease"
+
+
 def free_leases() -> int:
-    """Leases that have run out: the worker died, the row may be taken at once (it may be anyway)."""
-    return Outbox.objects.filter(done_at__isnull=True, lease_until__lt=moments.now()).update(
-        lease_until=None, lease_by=""
-    )
+    """Leases that have run out: the worker died, the row may be taken at once (it may be anyway).
+
+    A row under which one worker after the other dies is dead after as many attempts as any other, so it cannot take
+    the house down for ever; it is shown among what failed.
+    """
+    freed, now = 0, moments.now()
+    stuck = Outbox.objects.filter(done_at__isnull=True, dead=False, lease_until__lt=now)
+    for row in stuck.exclude(lease_by__startswith=undo.PREFIX):
+        mine = Outbox.objects.filter(
+            pk=row.pk, lease_by=row.lease_by, lease_until=row.lease_until, done_at__isnull=True
+        )
+        freed += mine.update(
+            lease_until=None,
+            lease_by="",
+            last_error=STUCK,
+            dead=row.attempts >= trouble.MAX_ATTEMPTS,
+        )
+    return freed
 
 
 def find_lost_timers() -> int:

@@ -37,6 +37,7 @@ urlpatterns = [
     path("clock-orders/<int:pk>/end/", clock_orders.end_order, name="clock-order-end"),
     path("outbox/", outbox.outbox, name="outbox"),
     path("outbox/<int:pk>/retry/", outbox.retry, name="outbox-retry"),
+    path("outbox/<int:pk>/give-up/", outbox.give_up, name="outbox-give-up"),
     path("lookup/<slug:kind>/", lookups.lookup, name="lookup"),
     path("place/", lookups.place, name="place"),
     path("layers/<slug:name>.geojson", layers.layer, name="layer"),

@@ -56,6 +56,20 @@ def failed(username: str, address: str) -> None:
         _count(key)
 
 
+def guesses_wait(kind: str, address: str) -> int:
+    """Seconds until an address may try again to open what only a secret opens (``kind``); 0 when it may now."""
+    now = timezone.now()
+    row = LoginThrottle.objects.filter(key=_key(kind, address), window_start__gt=now - WINDOW).first()
+    if row is None or row.failures < ADDRESS_FAILURES:
+        return 0
+    return int((row.window_start + WINDOW - now).total_seconds()) + 1
+
+
+def guessed(kind: str, address: str) -> None:
+    """Count one wrong secret of an address."""
+    _count(_key(kind, address))
+
+
 def _count(key: str) -> None:
     now = timezone.now()
     if LoginThrottle.objects.filter(key=key, window_start__gt=now - WINDOW).update(failures=F("failures") + 1):

@@ -140,6 +140,14 @@ class Shell:
         return url_of("search") if self.actor else ""
 
     @property
+    def notices_url(self) -> str:
+        return url_of("notices") if self.actor else ""
+
+    @property
+    def unread_url(self) -> str:
+        return url_of("notices-unread") if self.actor else ""
+
+    @property
     def home_url(self) -> str:
         return url_of("home") or "/"
 

@@ -14,7 +14,7 @@ from datetime import timedelta
 import pytest
 from django.db import connection, connections
 
-from xiuhua.casework import deliver, engine, moments, registry, worker, write
+from xiuhua.casework import deliver, engine, moments, registry, sweep, trouble, worker, write
 from xiuhua.casework.models import Case, Event, Outbox
 from xiuhua.casework.refusal import Refused
 from xiuhua.casework.tests.conftest import City, TestClock
@@ -63,7 +63,9 @@ def test_a_failing_row_backs_off_dies_and_can_be_revived(city: City, clock: Test
         assert (row.attempts, row.last_error, row.lease_until) == (attempt, "OSError: no way to x", None)
         waits.append(row.run_at - clock.at)
         clock.at = row.run_at
-    assert waits == sorted(waits) and waits[0] >= timedelta(seconds=4)
+    for attempt, wait in enumerate(waits):
+        least = timedelta(seconds=min(trouble.LONGEST, 5 * 3**attempt))
+        assert least - timedelta(milliseconds=1) <= wait <= least * (1 + trouble.JITTER)
     assert row.dead and deliver.run_due() == 0
     deliver.retry(row)
     row.refresh_from_db()
@@ -287,3 +289,76 @@ def test_a_worker_process_ends_on_sigterm(city: City) -> None:
         assert process.wait(timeout=20) == 0
     finally:
         process.kill()
+
+
+def test_pauses_are_spread_by_chance() -> None:
+    assert len({trouble.pause(3) for _time in range(20)}) > 1
+
+
+def test_the_other_side_says_when_and_what_is_hopeless_dies_at_once(
+    city: City, clock: TestClock, handled: list[str]
+) -> None:
+    def patience(row: Outbox) -> None:
+        raise trouble.NotNow("too many at once", timedelta(minutes=7))
+
+    def hopeless(row: Outbox) -> None:
+        raise trouble.Hopeless("no such number")
+
+    slow, lost = put("slow"), put("lost", "broken")
+    registry._handlers["test"] = registry.Registered("test", patience, "")
+    registry._handlers["broken"] = registry.Registered("broken", hopeless, "")
+    assert deliver.run_due() == 2
+    slow.refresh_from_db(), lost.refresh_from_db()
+    assert not slow.dead and slow.run_at - clock.at > timedelta(minutes=6)
+    assert slow.last_error == "too many at once"
+    assert (lost.dead, lost.attempts, lost.last_error) == (True, 1, "no such number")
+
+
+def test_messages_stand_outside_the_order_of_their_case(city: City, clock: TestClock, handled: list[str]) -> None:
+    case = city.case()
+    Outbox.objects.all().delete()
+    known = registry._handlers["broken"]
+    registry._handlers["broken"] = registry.Registered("broken", known.call, "", in_order=False)
+    put("a message", "broken", case), put("a step", "test", case)
+    assert deliver.run_due() == 2, "the step does not wait for the message"
+    put("waits", "test", case), put("first", "test", case)
+    assert handled == ["a message", "a step"]
+
+
+def test_giving_up_and_taking_up_again(city: City, clock: TestClock, handled: list[str]) -> None:
+    row, waits = put("x", "broken"), put("y", minutes=5)
+    assert not deliver.give_up(row, "user:1"), "what has not failed cannot be given up"
+    deliver.run_due()
+    row.refresh_from_db()
+    assert deliver.give_up(row, "user:1") and not deliver.give_up(waits, "user:1")
+    row.refresh_from_db()
+    assert row.dead and row.last_error == "given up by user:1: OSError: no way to x"
+    clock.forward(hours=2)
+    assert deliver.run_due() == 1 and handled == ["x", "y"]
+    assert deliver.retry(row, "user:1") and deliver.run_due() == 1 and handled == ["x", "y", "x"]
+    done = Outbox.objects.get(key="y")
+    assert not deliver.retry(done), "what is done is not done again"
+
+
+def test_a_row_that_kills_its_workers_ends_dead(city: City, clock: TestClock, handled: list[str]) -> None:
+    """A worker that dies leaves only its lease; the sweep counts it as a try and says why."""
+    row = put("poison")
+
+    def dies(row: Outbox) -> None:
+        raise SystemExit  # not an Exception: nothing is marked, as after kill -9
+
+    registry._handlers["test"] = registry.Registered("test", dies, "")
+    for _attempt in range(trouble.MAX_ATTEMPTS):
+        with pytest.raises(SystemExit):
+            deliver.run_due()
+        row.refresh_from_db()
+        assert row.lease_until is not None and not row.dead
+        clock.at = row.lease_until + timedelta(seconds=1)
+        if _attempt == 2:
+            sweep.free_leases()
+            row.refresh_from_db()
+            assert row.last_error == sweep.STUCK and not row.dead
+    assert deliver.run_due() == 0, "it is not taken a ninth time"
+    sweep.free_leases()
+    row.refresh_from_db()
+    assert row.dead and row.last_error == sweep.STUCK

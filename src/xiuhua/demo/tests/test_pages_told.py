@@ -172,3 +172,9 @@ def test_failed_effects_are_shown_to_who_manages_them_and_tried_again(desk: Desk
     assert admin.post(f"/outbox/{row.pk}/retry/").status_code == 302
     row.refresh_from_db()
     assert not row.dead and row.attempts == 0
+    Outbox.objects.filter(pk=row.pk).update(last_error="OSError: nobody there", done_at=None)
+    assert browser("hotline").post(f"/outbox/{row.pk}/give-up/").status_code == 403
+    assert admin.post(f"/outbox/{row.pk}/give-up/").status_code == 302
+    row.refresh_from_db()
+    assert row.dead and row.last_error.startswith("given up by user:")
+    assert "nobody there" in admin.get("/outbox/").content.decode()
