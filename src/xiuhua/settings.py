@@ -7,7 +7,7 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 
 from xiuhua.env import EnvError, env
-from xiuhua.rooms import ROOMS
+from xiuhua.rooms import DJANGO_APPS, ROOMS
 
 try:
     ENV = env()
@@ -22,11 +22,7 @@ ALLOWED_HOSTS = list(ENV.allowed_hosts)
 CSRF_TRUSTED_ORIGINS = list(ENV.trusted_origins)
 
 INSTALLED_APPS = [
-    "django.contrib.contenttypes",
-    "django.contrib.auth",
-    "django.contrib.sessions",
-    "django.contrib.messages",
-    "django.contrib.staticfiles",
+    *(f"django.contrib.{app}" for app in DJANGO_APPS),
     *(f"xiuhua.{room}" for room in ROOMS),
 ]
 
