@@ -56,26 +56,12 @@ def house(database_url: str = "") -> Iterator[tuple[Any, str]]:
 @contextmanager
 def serving(*, worker: bool = True) -> Iterator[int]:
     """Page server and outbox worker as `xiuhua run` starts them, on a free port that is given."""
-    from xiuhua.env import env
+    from xiuhua import serve
 
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
-    server = [
-        sys.executable,
-        "-m",
-        "granian",
-        "--interface",
-        "wsgi",
-        "--http",
-        "1",
-        "--no-ws",
-        "--log-level",
-        "warning",
-    ]
-    server += ["--workers", str(env().server_processes()), "--blocking-threads", str(env().worker_threads)]
-    server += ["--host", "127.0.0.1", "--port", str(port), "xiuhua.wsgi:application"]
-    family = [subprocess.Popen(server, start_new_session=True)]
+    family = [subprocess.Popen(serve.server_command("127.0.0.1", port), start_new_session=True)]
     if worker:
         family.append(subprocess.Popen([sys.executable, "-m", "xiuhua.cli", "worker"], start_new_session=True))
     try:

@@ -81,7 +81,7 @@ class Running:
         task = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
         for pid in task.read_text().split():
             line = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
-            found["server" if "granian" in line else "worker"] = int(pid)
+            found["server" if "xiuhua.page_server" in line else "worker"] = int(pid)
         return found
 
 

@@ -15,25 +15,26 @@ from django.contrib.auth import get_user_model
 from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from xiuhua.stands import DEMO_MARK
+
 Mark = Literal["loading", "loaded"]
-_TABLE = "xiuhua_demo_mark"
 
 
 def mark() -> Mark | None:
     """The demo's mark, or None when there is none."""
-    if _TABLE not in connection.introspection.table_names():
+    if DEMO_MARK not in connection.introspection.table_names():
         return None
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT state FROM {_TABLE}")  # noqa: S608
+        cursor.execute(f"SELECT state FROM {DEMO_MARK}")  # noqa: S608
         row = cursor.fetchone()
     return row[0] if row else None
 
 
 def set_mark(state: Mark) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(f"CREATE TABLE IF NOT EXISTS {_TABLE} (state varchar(10) NOT NULL)")
-        cursor.execute(f"DELETE FROM {_TABLE}")  # noqa: S608
-        cursor.execute(f"INSERT INTO {_TABLE} (state) VALUES (%s)", [state])  # noqa: S608
+        cursor.execute(f"CREATE TABLE IF NOT EXISTS {DEMO_MARK} (state varchar(10) NOT NULL)")
+        cursor.execute(f"DELETE FROM {DEMO_MARK}")  # noqa: S608
+        cursor.execute(f"INSERT INTO {DEMO_MARK} (state) VALUES (%s)", [state])  # noqa: S608
 
 
 def has_people() -> bool:

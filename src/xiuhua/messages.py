@@ -20,6 +20,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
 from xiuhua.rooms import ROOMS
+from xiuhua.stands import stale_translations
 
 HERE = Path(__file__).resolve().parent
 HOUSE = ""  # the modules beside the rooms; their messages stand in the rooms' files
@@ -49,22 +50,17 @@ class Use:
 
 def compile_all(rooms: tuple[str, ...] = ROOMS, base: Path = HERE) -> int:
     """Compile every .po that is newer than its .mo; returns how many were compiled."""
-    count = 0
-    for room in rooms:
-        for po in sorted((base / room).glob("locale/*/LC_MESSAGES/*.po")):
-            mo = po.with_suffix(".mo")
-            if mo.exists() and mo.stat().st_mtime_ns >= po.stat().st_mtime_ns:
-                continue
-            with po.open("rb") as source:
-                # The locale, from the folder's name, brings the plural rule into the compiled file.
-                catalog = read_po(source, locale=po.parents[1].name, charset="utf-8", abort_invalid=True)
-            buffer = io.BytesIO()
-            write_mo(buffer, catalog)
-            part = mo.with_suffix(".part")
-            part.write_bytes(buffer.getvalue())
-            part.replace(mo)
-            count += 1
-    return count
+    stale = stale_translations(rooms, base)
+    for po in stale:
+        with po.open("rb") as source:
+            # The locale, from the folder's name, brings the plural rule into the compiled file.
+            catalog = read_po(source, locale=po.parents[1].name, charset="utf-8", abort_invalid=True)
+        buffer = io.BytesIO()
+        write_mo(buffer, catalog)
+        part = po.with_suffix(".part")
+        part.write_bytes(buffer.getvalue())
+        part.replace(po.with_suffix(".mo"))
+    return len(stale)
 
 
 def uses(room: str, base: Path = HERE) -> Iterator[Use]:

@@ -13,6 +13,9 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 
 ROOMS: tuple[str, ...] = tuple(room for floor in FLOORS for room in floor)
 
+#: What we use of ``django.contrib``.
+DJANGO_APPS: tuple[str, ...] = ("contenttypes", "auth", "sessions", "messages", "staticfiles")
+
 
 def floor_of(room: str) -> int:
     """Number of the floor a room stands on, lowest 0; raises LookupError for a room not in the house."""

@@ -1,15 +1,17 @@
-"""``xiuhua run``: makes all ready, then runs granian (pages, API) and the outbox worker until told to stop.
+"""``xiuhua run``: makes all ready, then runs the page server and the outbox worker until told to stop.
 
 Without a configured environment it serves the demonstration city with secrets of its own in the data folder.
-The steps, each skipped when nothing changed: translations, static files, migrations, demo. Usually nothing did, so
-the server is started first and the steps are gone through beside it; when one had work to do, it is started again.
+The steps, each skipped when nothing changed: translations, static files, migrations, demo. Usually nothing did:
+`stands` finds that out without Django, and this process, which then only watches its children, never loads it.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ctypes
-import hashlib
+import http.client
+import json
 import os
 import signal
 import socket
@@ -19,18 +21,18 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from http import HTTPStatus
 from types import FrameType
-from typing import Any
 
-from xiuhua import cli, demo_env, manifest, messages
+from xiuhua import cli, demo_env, manifest, stands
 from xiuhua.env import PREFIX, env
 from xiuhua.manifest import Text
 
 READY_SECONDS = 60
-#: Running requests and the worker's row in hand get so long to finish (worker.GRACE is shorter); then all is killed.
+#: Running requests (page_server.REQUEST_SECONDS) and the worker's row in hand (worker.GRACE) finish sooner; then all is
+#: killed.
 STOP_SECONDS = 25
-REQUEST_SECONDS = 20
+LOG_INS = "demo-logins.json"
 _PR_SET_PDEATHSIG = 1
 
 
@@ -74,43 +76,27 @@ def check_port(host: str, port: int) -> None:
         ) from None
 
 
-def static_stamp() -> Path:
-    return env().data_dir / "static" / ".stamp"
-
-
-def collect_static() -> bool:
-    """Collect static files when any of them changed since the last time; True when it did."""
-    from django.contrib.staticfiles.finders import get_finders
+def collect_static() -> None:
+    """Collect static files when any of them changed since the last time."""
     from django.core.management import call_command
 
-    digest = hashlib.sha256()
-    for finder in get_finders():
-        for path, storage in finder.list([]):
-            stat = Path(storage.path(path)).stat()
-            digest.update(f"{path} {stat.st_size} {stat.st_mtime_ns}\n".encode())
-    stamp = static_stamp()
-    if stamp.is_file() and stamp.read_text() == digest.hexdigest():
-        return False
+    if stands.static_stands(env()):
+        return
+    stamp = stands.static_stamp(env())
+    digest = stands.static_digest()
     call_command("collectstatic", interactive=False, verbosity=0, clear=stamp.parent.is_dir())
-    stamp.write_text(digest.hexdigest())
-    return True
+    stamp.write_text(digest)
 
 
-def migrate() -> bool:
-    """Bring the database to this version; True when it was not."""
+def migrate() -> None:
+    """Bring the database to this version."""
     from django.core.management import call_command
-    from django.db import connection
-    from django.db.migrations.executor import MigrationExecutor
 
-    executor = MigrationExecutor(connection)
-    if not executor.migration_plan(executor.loader.graph.leaf_nodes()):
-        return False
     call_command("migrate", interactive=False, verbosity=0)
-    return True
 
 
-def load_demo(reset: bool) -> bool:
-    """Migrate, and load the demo city into a new database; True when either had work to do.
+def load_demo(reset: bool) -> None:
+    """Migrate, and load the demo city into a new database.
 
     Refuses a database that is not the demo's. A load that was cut short is begun anew.
     """
@@ -130,15 +116,13 @@ def load_demo(reset: bool) -> bool:
     if state == "loading" or (reset and state == "loaded"):
         database.wipe()
         state = None
-    changed = migrate()
+    migrate()
     if state is None:
         print(speak(Text("正在装载演示城市……", "loading the demo city …")), flush=True)
         database.set_mark("loading")
         if manifest.load("xiuhua.demo.load:main")([]):
             raise Fault(speak(Text("演示城市装载失败。", "the demo city could not be loaded (see above).")))
         database.set_mark("loaded")
-        changed = True
-    return changed
 
 
 @dataclass
@@ -200,16 +184,25 @@ def _dead(family: list[Child]) -> Child | None:
     return next((child for child in family if child.process.poll() is not None), None)
 
 
+def served(host: str, port: int) -> bool:
+    """Whether a page comes back, were it a refusal: a server that only listens is not ready, one in trouble neither."""
+    try:
+        line = http.client.HTTPConnection(host, port, timeout=READY_SECONDS)
+        with contextlib.closing(line):
+            line.request("GET", "/login")
+            return line.getresponse().status < HTTPStatus.INTERNAL_SERVER_ERROR
+    except (OSError, http.client.HTTPException):
+        return False
+
+
 def wait_until_ready(host: str, port: int, family: list[Child]) -> None:
     end = time.monotonic() + READY_SECONDS
     while time.monotonic() < end and not _dead(family):
-        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-            probe.settimeout(1)
-            if probe.connect_ex((host, port)) == 0:
-                return
-        time.sleep(0.05)
+        if served(host, port):
+            return
+        time.sleep(0.02)
     dead = _dead(family)
-    raise Fault(f"{dead.name} ended with code {dead.process.returncode}" if dead else "the server does not answer")
+    raise Fault(f"{dead.name} ended with code {dead.process.returncode}" if dead else "the server serves no page")
 
 
 def stop_on_signals() -> None:
@@ -233,14 +226,22 @@ def table(rows: list[list[str]]) -> str:
     )
 
 
+def log_ins() -> list[list[str]]:
+    """Rows of user name, password and post. Names and posts are kept beside the secrets for starts without Django."""
+    kept = env().data_dir / LOG_INS
+    try:
+        rows = json.loads(kept.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        cli.ready()
+        rows = [[name, post] for name, _password, post in manifest.load("xiuhua.demo.logins:table")()]
+        kept.write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
+    return [[name, env().demo_password, post] for name, post in rows]
+
+
 def welcome(host: str, port: int) -> str:
     lines = ["", speak(Text("绣花已启动:", "Xiuhua is ready: ")) + f"http://{host}:{port}/"]
     if env().demo:
-        rows = manifest.load("xiuhua.demo.logins:table")()
-        lines += [
-            speak(Text("演示账号:", "Demo log-ins:")),
-            table([[str(cell) for cell in row] for row in rows]),
-        ]
+        lines += [speak(Text("演示账号:", "Demo log-ins:")), table(log_ins())]
     lines.append(speak(Text("按 Ctrl-C 停止。", "Press Ctrl-C to stop.")))
     return "\n".join(lines)
 
@@ -256,27 +257,26 @@ def configure(options: argparse.Namespace) -> None:
         raise Fault("--reset throws away a demo; this environment is configured for a real city")
 
 
-def prepare(options: argparse.Namespace) -> bool:
-    """Everything that must stand before the first request; True when something had to be done."""
-    changed = messages.compile_all() > 0
+def prepare(options: argparse.Namespace) -> None:
+    """Everything that must stand before the first request."""
+    from xiuhua import messages
+
+    messages.compile_all()
     cli.ready()
+    (env().data_dir / LOG_INS).unlink(missing_ok=True)
     if env().static == "hashed":
-        changed |= collect_static()
-    changed |= load_demo(options.reset) if env().demo else migrate()
+        collect_static()
+    if env().demo:
+        load_demo(options.reset)
+    else:
+        migrate()
     from django.db import connections
 
     connections.close_all()
-    return changed
 
 
-def start_server(options: argparse.Namespace) -> Child:
-    command: list[Any] = [sys.executable, "-m", "granian", "--interface", "wsgi", "--http", "1", "--no-ws"]
-    command += ["--workers", env().server_processes(), "--blocking-threads", env().worker_threads]
-    command += ["--workers-kill-timeout", REQUEST_SECONDS, "--log-level", "warning"]
-    if env().log_format == "json":
-        command += ["--log-config", Path(__file__).with_name("granian_log.json")]
-    command += ["--host", options.host, "--port", options.port, "xiuhua.wsgi:application"]
-    return start("server", [str(word) for word in command])
+def server_command(host: str, port: int) -> list[str]:
+    return [sys.executable, "-m", "xiuhua.page_server", host, str(port)]
 
 
 def serve(options: argparse.Namespace) -> int:
@@ -286,13 +286,10 @@ def serve(options: argparse.Namespace) -> int:
     stop_on_signals()
     manifest.load("xiuhua.metrics:forget_dead")()
     try:
+        if options.reset or not stands.everything(env()):
+            prepare(options)
         with children() as family:
-            if static_stamp().is_file() and not options.reset:
-                family.append(start_server(options))
-            if prepare(options) and family:
-                stop(family)
-            if not family:
-                family.append(start_server(options))
+            family.append(start("server", server_command(options.host, options.port)))
             wait_until_ready(options.host, options.port, family)
             if not options.server_only:
                 family.append(start("worker", [sys.executable, "-m", "xiuhua.cli", "worker"]))

@@ -8,7 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from xiuhua import logs
 from xiuhua.env import EnvError, env
-from xiuhua.rooms import ROOMS
+from xiuhua.rooms import DJANGO_APPS, ROOMS
 
 try:
     ENV = env()
@@ -23,11 +23,7 @@ ALLOWED_HOSTS = list(ENV.allowed_hosts)
 CSRF_TRUSTED_ORIGINS = list(ENV.trusted_origins)
 
 INSTALLED_APPS = [
-    "django.contrib.contenttypes",
-    "django.contrib.auth",
-    "django.contrib.sessions",
-    "django.contrib.messages",
-    "django.contrib.staticfiles",
+    *(f"django.contrib.{app}" for app in DJANGO_APPS),
     *(f"xiuhua.{room}" for room in ROOMS),
 ]
 
