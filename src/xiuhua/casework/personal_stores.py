@@ -154,5 +154,5 @@ HOLDS_NONE: dict[str, str] = {
     "ClockOrder.document_number": "a public document", "ClockOrder.signatory": "staff, a public document",
     "ClockOrder.reason": "a public document", "ClockOrder.division_prefixes": "codes",
     "ClockOrder.class_prefixes": "codes",
-    "ProcedureVersion.": "rules, not cases",
+    "ProcedureVersion.": "rules, not cases", "RuleVersion.": "rules, not cases",
 }  # fmt: skip

@@ -6,6 +6,7 @@ from xiuhua.casework.models.clock_order import ClockOrder
 from xiuhua.casework.models.event import Anchor, AnchorEntry, Event, Payload, Personal
 from xiuhua.casework.models.outbox import Idempotency, Outbox
 from xiuhua.casework.models.procedure import ProcedureVersion
+from xiuhua.casework.models.rule import RuleVersion
 
 __all__ = [
     "Anchor",
@@ -22,4 +23,5 @@ __all__ = [
     "Payload",
     "Personal",
     "ProcedureVersion",
+    "RuleVersion",
 ]
