@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import live as live_module
 import pytest
+import yaml
 from live import Live
 from windows import Walk
 
@@ -29,12 +30,10 @@ pytestmark = pytest.mark.browser
 WORDS = "人行道上供水井盖缺失"
 PHONE = "13900000001"
 
-
 PROCEDURES = [path.stem for path in Path(command_procedures.__file__).parent.glob("*.yaml") if "." not in path.stem]
-STATES = [
-    "reported", "verifying", "to_file", "to_dispatch", "to_receive", "returned", "disputed", "handling", "handled",
-    "on_hold", "rework", "to_check", "checking", "to_close",
-]  # fmt: skip
+STATES = list(
+    yaml.safe_load((Path(command_procedures.__file__).parent / "city_case.yaml").read_text("utf-8"))["states"]
+)
 #: Names and codes that are the same in every language.
 NAMES_AND_CODES = [
     "WGS 84",

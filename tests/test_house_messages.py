@@ -65,6 +65,12 @@ def test_a_complete_room_has_no_fault(room: Path) -> None:
     assert messages.faults(("hall",), room) == []
 
 
+def test_words_of_the_house_itself_stand_in_a_room(room: Path) -> None:
+    write(room)
+    (room / "doors.py").write_text('from django.utils.translation import gettext as _\n\nSAYS = _("Knock first")\n')
+    assert messages.faults(("hall",), room) == ["doors.py:3: 'Knock first' stands in no Chinese file"]
+
+
 @pytest.mark.parametrize(
     ("entry", "says"),
     [

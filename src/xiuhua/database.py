@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import connection
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 Mark = Literal["loading", "loaded"]
 _TABLE = "xiuhua_demo_mark"
@@ -54,3 +55,16 @@ def wipe() -> None:
                 cursor.execute(f"DROP TABLE IF EXISTS {connection.ops.quote_name(table)} CASCADE")
         connection.close()
     shutil.rmtree(settings.MEDIA_ROOT, ignore_errors=True)
+
+
+def prepared_cursor(connection: BaseDatabaseWrapper) -> Any:
+    """A cursor whose statements PostgreSQL plans once per connection; SQLite keeps its last statements anyway.
+
+    For statements written out in full that run at every request. Their parameters are bound by the server, so each
+    must have a type by its place. They are counted and logged as all others are.
+    """
+    if connection.vendor != "postgresql":
+        return connection.cursor()
+    from xiuhua.database_postgres import prepared
+
+    return prepared(connection)

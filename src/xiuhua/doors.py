@@ -72,9 +72,7 @@ def refuse(request: HttpRequest, access: Access) -> HttpResponse | None:
         return to_login(request)
     if access.kind == "signed_in" or any(actor.has(permission) for permission in access.permissions):
         return None
-    raise PermissionDenied(
-        _("Your posts do not allow this: %(permission)s.") % {"permission": " / ".join(access.permissions)}
-    )
+    raise PermissionDenied(_("Your posts do not allow this."))
 
 
 def to_login(request: HttpRequest) -> HttpResponse:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import os
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -59,6 +60,9 @@ class Env(BaseSettings):
     map_tile_datum: Literal["wgs84", "cgcs2000", "gcj02", "bd09"] = Field(default="wgs84")
     map_tile_attribution: str = Field(default="", description="Shown on the map; licences ask for it.")
     upload_max_bytes: int = Field(default=20 * 2**20, ge=1024, description="Largest single upload, bytes.")
+    workers: int = Field(
+        default=0, ge=0, le=64, description="Processes of the page server; 0 = one per core (at most 4), one on SQLite."
+    )
     worker_threads: int = Field(default=4, ge=1, le=64, description="Request threads of the page server.")
 
     @field_validator("allowed_hosts", "trusted_origins", mode="before")
@@ -108,6 +112,12 @@ class Env(BaseSettings):
     @property
     def data_key_bytes(self) -> bytes:
         return base64.b64decode(self.data_key)
+
+    def server_processes(self) -> int:
+        """How many processes serve pages. SQLite has one writer at a time: a second process would only wait for it."""
+        if self.workers:
+            return self.workers
+        return min(4, os.cpu_count() or 1) if self.database_url.startswith("postgres") else 1
 
     def databases(self) -> dict[str, Any]:
         """The value of Django's ``DATABASES['default']``."""

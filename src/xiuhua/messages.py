@@ -2,7 +2,7 @@
 
 python -m xiuhua.messages compile     .po -> .mo where newer
 python -m xiuhua.messages check       every msgid of the sources stands in a room's Chinese file, translated
-python -m xiuhua.messages list ROOM   msgids that ROOM's file lacks, as .po lines to fill in
+python -m xiuhua.messages list ROOM   msgids that ROOM's file lacks, as .po lines to fill in ('': the house's own)
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from babel.messages.pofile import read_po, write_po
 from xiuhua.rooms import ROOMS
 
 HERE = Path(__file__).resolve().parent
+HOUSE = ""  # the modules beside the rooms; their messages stand in the rooms' files
 PO = "locale/zh_Hans/LC_MESSAGES/django.po"
 KEYWORDS = {
     **DEFAULT_KEYWORDS,
@@ -67,10 +68,10 @@ def compile_all(rooms: tuple[str, ...] = ROOMS, base: Path = HERE) -> int:
 
 
 def uses(room: str, base: Path = HERE) -> Iterator[Use]:
-    """Every translatable string in a room's Python files and templates, tests apart."""
+    """Every translatable string in the Python files and templates of a room (or of the house), tests apart."""
     from django.utils.translation.template import templatize
 
-    for path in sorted((base / room).rglob("*")):
+    for path in sorted((base / room).rglob("*") if room != HOUSE else base.glob("*.py")):
         inside = path.relative_to(base / room)
         if path.suffix not in (".py", ".html", ".txt") or {"tests", "migrations", "static"} & set(inside.parts):
             continue
@@ -85,7 +86,7 @@ def uses(room: str, base: Path = HERE) -> Iterator[Use]:
             forms = found if isinstance(found, tuple) else (found,)
             if forms[0]:
                 plural = forms[1] if len(forms) > 1 else None
-                yield Use((forms[0], context), plural, f"{room}/{inside}", line)
+                yield Use((forms[0], context), plural, str(Path(room, inside)), line)
 
 
 def catalogue(room: str, base: Path = HERE) -> dict[Key, Message]:
@@ -116,7 +117,7 @@ def faults(rooms: tuple[str, ...] = ROOMS, base: Path = HERE) -> list[str]:
                 found.append(f"{room}/{PO}: {key[0]!r} is not translated")
             elif isinstance(message.id, str) and any(_fields(t) != _fields(key[0]) for t in texts):
                 found.append(f"{room}/{PO}: {key[0]!r} and its translation differ in placeholders")
-    for room in rooms:
+    for room in (HOUSE, *rooms):
         for use in uses(room, base):
             if use.key not in known:
                 found.append(f"{use.path}:{use.line}: {use.key[0]!r} stands in no Chinese file")
@@ -146,7 +147,7 @@ def main(argv: list[str]) -> int:
         found = faults()
         print("\n".join(found) if found else "messages: all translated")
         return 1 if found else 0
-    if len(argv) == 2 and argv[0] == "list" and argv[1] in ROOMS:
+    if len(argv) == 2 and argv[0] == "list" and argv[1] in (*ROOMS, HOUSE):
         print(lacking(argv[1]), end="")
         return 0
     print(__doc__, file=sys.stderr)

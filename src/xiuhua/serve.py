@@ -268,7 +268,14 @@ def prepare(options: argparse.Namespace) -> bool:
 
 def start_server(options: argparse.Namespace) -> Child:
     command: list[Any] = [sys.executable, "-m", "granian", "--interface", "wsgi", "--http", "1", "--no-ws"]
-    command += ["--workers", 1, "--blocking-threads", env().worker_threads, "--log-level", "warning"]
+    command += [
+        "--workers",
+        env().server_processes(),
+        "--blocking-threads",
+        env().worker_threads,
+        "--log-level",
+        "warning",
+    ]
     command += ["--host", options.host, "--port", options.port, "xiuhua.wsgi:application"]
     return start("server", [str(word) for word in command])
 

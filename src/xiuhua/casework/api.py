@@ -29,6 +29,7 @@ from xiuhua.casework import (
     paging,
     permits,
     problems,  # noqa: F401  # says what this room's exceptions mean
+    read,
     reveal,
     search,
 )
@@ -52,6 +53,7 @@ from xiuhua.casework.thumbnails import EXTENSIONS, SIZES, THUMBNAIL_TYPE
 from xiuhua.city import categories
 from xiuhua.city.access import Actor
 from xiuhua.city.models import Platform
+from xiuhua.city.platforms import platforms
 
 LOCAL = ZoneInfo("Asia/Shanghai")
 DOOR = "api"
@@ -85,10 +87,9 @@ def _language() -> str:
 
 
 def _case(request: HttpRequest, number: str, rows: QuerySet[Case] | None = None) -> Case:
-    """The case of that number if the actor may see it."""
-    within = Case.objects.select_related("platform") if rows is None else rows
-    found = permits.visible(_actor(request), within).filter(number=number).first()
-    if found is None:
+    """The case of that number if the actor may see it; ``rows``: with what is to be read along."""
+    found = read.by_number(number) if rows is None else rows.filter(number=number).first()
+    if found is None or not permits.sees(_actor(request), found):
         raise Problem(404, "not_found", _("There is no such case, or you may not see it."))
     return found
 
@@ -101,19 +102,20 @@ def _case(request: HttpRequest, number: str, rows: QuerySet[Case] | None = None)
 def create_case(request: HttpRequest, body: NewCase, idempotency_key: Key = None) -> Status[Any]:
     """Starts a case of a procedure. What the form asks stands under ``GET /procedures/{code}``."""
     actor = _actor(request)
-    where = {"code": body.platform} if body.platform else {"pk": actor.platform_id}
-    platform = Platform.objects.filter(**where).first()
+    platform = platforms().row(code=body.platform or "", pk=actor.platform_id)
     if platform is None:
         raise Problem(422, "invalid", _("There is no such platform."), errors=[("platform", _("Unknown code."))])
     try:
-        library.current(body.procedure, platform)
+        version, _rules = library.current(body.procedure, platform)
     except KeyError:
         said = _("There is no such procedure.")
         raise Problem(422, "invalid", said, errors=[("procedure", _("Unknown code."))]) from None
     made = engine.create(
         body.procedure, platform, actor, body.answers, action=body.action, key=idempotency_key, door=DOOR
     )
-    return Status(201, api_present.done(made, Case.objects.only("id", "procedure_id").get(pk=made.case_id)))
+    if made.replayed:  # the case may be of an earlier version
+        version = Case.objects.values_list("procedure_id", flat=True).get(pk=made.case_id)
+    return Status(201, api_present.done(made, version))
 
 
 @cases.get("", response=CaseList, summary="List cases")
@@ -224,7 +226,7 @@ def act(request: HttpRequest, number: Number, action: Code, body: Act, idempoten
     """Takes one action. A refusal says who could do it (``who``) and what is missing (``errors``)."""
     case = _case(request, number)
     done = engine.advance(case, action, _actor(request), body.answers, key=idempotency_key, door=DOOR, seq=body.seq)
-    return api_present.done(done, case)
+    return api_present.done(done, case.procedure_id)
 
 
 @cases.get("/{number}/events", response=EventList, summary="The log")

@@ -180,8 +180,9 @@ def attachment(row: Attachment) -> dict[str, Any]:
     }
 
 
-def done(outcome: engine.Outcome, case: Case) -> dict[str, Any]:
-    rules = library.version(case.procedure_id)
+def done(outcome: engine.Outcome, version: int) -> dict[str, Any]:
+    """``version``: the procedure's that the case follows."""
+    rules = library.version(version)
     state = rules.states.get(outcome.state)
     return {
         "id": str(outcome.case_id),

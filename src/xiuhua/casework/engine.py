@@ -17,15 +17,14 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db import IntegrityError, connections, transaction
-from django.db.models import Subquery
+from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from xiuhua.casework import builtin, chain, library, moments, permits, registry, step, write
+from xiuhua.casework import builtin, chain, library, moments, permits, read, registry, step, write
 from xiuhua.casework.answers import Prepared, prepare
 from xiuhua.casework.context import NOTHING, Context, Extra
 from xiuhua.casework.ids import new_id
-from xiuhua.casework.models import Case, Idempotency
+from xiuhua.casework.models import Case
 from xiuhua.casework.procedures import Action, Procedure
 from xiuhua.casework.refusal import FieldError, Refusal, Refused
 from xiuhua.city.access import Actor
@@ -90,9 +89,9 @@ def create(
     if actor.kind != "system" and not permits.may_act(actor, case, act, None):
         raise Refused(not_yours(act))
     digest = _request_digest({"procedure": procedure, "platform": platform.code, "action": action, "data": data})
-    earlier = Idempotency.objects.filter(actor=actor.ref, door=door, key=key).first() if key else None
+    earlier = read.answered(actor.ref, door, key) if key else None
     if earlier is not None:  # its files belong to the case by now, so the same answers would no longer be accepted
-        return _replayed(earlier.request_digest, earlier.answer, digest)
+        return _replayed(earlier, digest)
     prepared = prepare(rules, act, case, actor, data)
     if prepared.errors:
         raise Refused(invalid(prepared))
@@ -100,18 +99,10 @@ def create(
     def attempt() -> step.Written:
         now = moments.now()
         prefix = number_prefix(rules, platform, now)
-        with connections["default"].cursor() as cursor:
-            # Taken in the one reading statement; the row stays locked for one more statement and the commit.
-            cursor.execute(
-                "INSERT INTO casework_numbering(prefix, value) VALUES (%s, 1) "
-                "ON CONFLICT (prefix) DO UPDATE SET value = casework_numbering.value + 1 RETURNING value, "
-                "(SELECT request_digest FROM casework_idempotency WHERE actor = %s AND door = %s AND key = %s), "
-                "(SELECT answer FROM casework_idempotency WHERE actor = %s AND door = %s AND key = %s)",
-                [prefix, actor.ref, door, key or "", actor.ref, door, key or ""],
-            )
-            serial, seen_digest, answer = cursor.fetchone()
-        if seen_digest is not None:
-            raise _Replay(_replayed(seen_digest, answer, digest))
+        # Taken in the one reading statement; the row stays locked for one more statement and the commit.
+        serial, answered = read.next_serial(prefix, actor.ref, door, key)
+        if answered is not None:
+            raise _Replay(_replayed(answered, digest))
         fresh = copy.copy(case)
         fresh.number = f"{prefix}{serial:05d}"
         return _write(fresh, rules, act, actor, prepared, now, key, door, digest, is_new=True)
@@ -148,7 +139,7 @@ def advance(
     Raises `Refused`.
     """
     data = data or {}
-    seen = case if isinstance(case, Case) else Case.objects.filter(pk=case).first()
+    seen = case if isinstance(case, Case) else read.by_id(case)
     if seen is None:
         raise Refused(Refusal("not_found", _("There is no such case.")))
     rules = library.version(seen.procedure_id)
@@ -159,17 +150,9 @@ def advance(
     digest = _request_digest({"case": str(seen.pk), "action": action, "data": data})
 
     def attempt() -> step.Written:
-        earlier = Idempotency.objects.filter(actor=actor.ref, door=door, key=key or "")
-        row = (
-            Case.objects.select_for_update(of=("self",))
-            .annotate(
-                seen_digest=Subquery(earlier.values("request_digest")[:1]),
-                seen_answer=Subquery(earlier.values("answer")[:1]),
-            )
-            .get(pk=seen.pk)
-        )
-        if key and row.seen_digest is not None:
-            raise _Replay(_replayed(row.seen_digest, row.seen_answer, digest))
+        row, answered = read.locked(seen.pk, actor.ref, door, key)
+        if answered is not None:
+            raise _Replay(_replayed(answered, digest))
         if (seq is not None and row.seq != seq) or row.platform_id != seen.platform_id:  # handed over
             raise Refused(
                 Refusal("stale", _("The case has moved on since you opened it. Look again before you act.")),
@@ -356,11 +339,12 @@ def _outcome(answer: Mapping[str, Any], replayed: bool = False) -> Outcome:
     return Outcome(int(answer["case"]), answer["number"], answer["seq"], answer["state"], replayed)
 
 
-def _replayed(seen_digest: str, answer: Any, digest: str) -> Outcome:
-    if seen_digest != digest:
+def _replayed(earlier: read.Answered, digest: str) -> Outcome:
+    if earlier.digest != digest:
         raise Refused(
             Refusal("conflict", _("This key was used before with other content. Use a new key for a new request."))
         )
+    answer = earlier.answer
     return _outcome(json.loads(answer) if isinstance(answer, str) else answer, replayed=True)
 
 

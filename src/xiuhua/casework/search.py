@@ -17,7 +17,7 @@ from operator import and_, or_
 import shapely
 from django.db.models import Q, QuerySet
 
-from xiuhua.casework import permits
+from xiuhua.casework import permits, read
 from xiuhua.casework.models import Case, Numbering, Personal
 from xiuhua.city import crypto, locator
 from xiuhua.city.access import Actor
@@ -32,6 +32,8 @@ SERIAL = 5
 
 _NUMBER = re.compile(r"[A-Z]{0,10}[0-9]{14,25}(-[0-9]{2,3})*")
 _DIGITS = re.compile(r"[0-9]{1,25}")
+#: Figures of these lengths can be a grid, a component, an identity or a telephone number as well.
+_SHORT = re.compile(r"[0-9]{1,18}")
 _IDENTITY = re.compile(r"[1-9][0-9]{16}[0-9X]")
 _PHONE = re.compile(r"[+(]?[0-9][0-9 \-()]{5,24}")
 #: Endings that people leave out of a name: 街道, 社区, 村 and their like.
@@ -69,14 +71,24 @@ class Found:
 
 def search(actor: Actor, text: str, cases: QuerySet[Case] | None = None) -> Found:
     """Cases that fit ``text`` among ``cases`` (default: all) that the actor may see; an empty text finds them all."""
-    within = permits.visible(actor, cases)
     words = clean(text)
+    if cases is None and (number := _whole_number(words)):
+        row = read.by_number(number)
+        seen = row is not None and permits.sees(actor, row)
+        return Found(Case.objects.filter(pk=row.pk) if row is not None and seen else Case.objects.none(), ("number",))
+    within = permits.visible(actor, cases)
     if not words:
         return Found(within, ())
     found, refused = _by_figures(actor, words)
     if not found:
         found = {"text": _by_words(words)}
     return Found(within.filter(reduce(or_, found.values())), tuple(found), refused)
+
+
+def _whole_number(words: str) -> str:
+    """The number that the text can only be, '' when it could mean something else as well."""
+    compact = words.replace(" ", "").upper()
+    return compact if _NUMBER.fullmatch(compact) and not _SHORT.fullmatch(compact) else ""
 
 
 def clean(text: str) -> str:

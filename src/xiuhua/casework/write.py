@@ -30,6 +30,7 @@ from xiuhua.casework.models import (
     Payload,
     Personal,
 )
+from xiuhua.database import prepared_cursor
 
 
 class Stale(Exception):
@@ -122,7 +123,7 @@ def apply(document: Document, *, using: str = "default") -> None:
     """Write the document in one statement inside the caller's transaction; Stale when a case moved on."""
     connection = connections[using]
     text = document.to_json(connection.vendor)
-    with connection.cursor() as cursor:
+    with prepared_cursor(connection) as cursor:
         if connection.vendor == "sqlite":
             from django.db.utils import IntegrityError, OperationalError
 
@@ -133,7 +134,7 @@ def apply(document: Document, *, using: str = "default") -> None:
                     raise Stale from error
                 raise
             return
-        cursor.execute(_postgres_sql(), [text])
+        cursor.execute(_postgres_sql(tuple(key for key, rows in document.rows.items() if rows)), [text])
         (updated,) = cursor.fetchone()
         if updated != len(document.rows["cases"]):
             raise Stale
@@ -182,10 +183,13 @@ def sqlite_trigger() -> str:
 
 
 @cache
-def _postgres_sql() -> str:
+def _postgres_sql(parts: tuple[str, ...]) -> str:
+    """The statement for a document with these parts. There are few combinations, so each is planned once."""
     connection: BaseDatabaseWrapper = connections["default"]
     steps = ["doc AS (SELECT %s::jsonb AS d)"]
     for part in PARTS:
+        if part.key not in parts:
+            continue
         columns = part.columns()
         typed = ", ".join(f"{f.column} {f.db_type(connection)}" for f in part.fields())
         seen = ", seen integer" if part.guard else ""
@@ -205,4 +209,5 @@ def _postgres_sql() -> str:
         elif part.mode == "upsert":
             tail = f" ON CONFLICT ({', '.join(part.keys)}) DO UPDATE SET {_set_list(part, 'excluded.{c}')}"
         steps.append(f"w_{part.key} AS (INSERT INTO {part.table} ({names}) SELECT {values} FROM {each}{tail})")
-    return f"WITH {', '.join(steps)} SELECT count(*) FROM w_cases"
+    counted = "SELECT count(*) FROM w_cases" if "cases" in parts else "SELECT 0"
+    return f"WITH {', '.join(steps)} {counted}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from xiuhua.city.memory import Table
 from xiuhua.city.models import Platform
@@ -25,6 +25,15 @@ class Platforms:
 
     by_id: dict[int, PlatformInfo]
     by_code: dict[str, PlatformInfo]
+    #: The rows themselves, for reading only: all threads share them.
+    rows: dict[str, Platform] = field(default_factory=dict)
+
+    def row(self, *, code: str = "", pk: int | None = None) -> Platform | None:
+        """The row of a platform by its code, or by its key; None for an unknown one."""
+        if not code:
+            info = self.by_id.get(pk or 0)
+            code = info.code if info is not None else ""
+        return self.rows.get(code)
 
     def supervises(self, above: int, below: int) -> bool:
         """Whether a platform stands above another one, at any distance; none supervises itself."""
@@ -56,11 +65,9 @@ class Platforms:
 
 
 def _build() -> Platforms:
-    rows = [
-        PlatformInfo(row.pk, row.code, Text(row.name, row.name_en or row.name), row.parent_id)
-        for row in Platform.objects.order_by("code")
-    ]
-    return Platforms({row.id: row for row in rows}, {row.code: row for row in rows})
+    found = list(Platform.objects.order_by("code"))
+    rows = [PlatformInfo(row.pk, row.code, Text(row.name, row.name_en or row.name), row.parent_id) for row in found]
+    return Platforms({row.id: row for row in rows}, {row.code: row for row in rows}, {row.code: row for row in found})
 
 
 TABLE = Table(TABLE_NAME, _build)

@@ -415,8 +415,11 @@ def test_a_refusal_says_who_could_and_what_is_missing(desk: Desk) -> None:
     assert [m.field for m in caught.value.refusal.missing] == ["condition"]
 
 
-def test_a_position_outside_the_city_cannot_be_filed(desk: Desk) -> None:
-    desk.report(position={"lon": "116.39", "lat": "39.90", "datum": "wgs84"})
+def test_a_position_outside_the_city_is_refused_and_none_cannot_be_filed(desk: Desk) -> None:
+    with pytest.raises(Refused) as caught:
+        desk.report(position={"lon": "116.39", "lat": "39.90", "datum": "wgs84"})
+    assert [m.field for m in caught.value.refusal.missing] == ["position"]
+    desk.report(position=None)
     found = categories.catalogue().category("2026", "component", "01001")
     assert desk.refused("hotline", "file", condition=found.conditions[0].id) == "guard"
 
