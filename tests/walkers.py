@@ -100,6 +100,8 @@ _WAYS: dict[str, tuple[str, ...]] = {
     "size": ("320", "1280"),
     "path": ("nothing/here",),
     "category_id": ("1",),
+    "book": ("procedure", "routing", "nothing"),
+    "file": ("city_case.one_centre", "421221", "nothing.nothing"),
 }
 
 

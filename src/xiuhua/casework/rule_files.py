@@ -66,17 +66,23 @@ class Book(Protocol):
     def help(self) -> Text: ...
     def names(self) -> tuple[str, ...]:
         """Files that there are before a city has written one."""
+
     def knows(self, name: str) -> bool:
         """May there be a file of this name?"""
+
     def title_of(self, name: str) -> Text: ...
     def platform_of(self, name: str) -> str:
         """Code of the platform whose rules these are; '' for the whole city's."""
+
     def start(self, name: str) -> str:
         """A text to begin with: what ships, or a pattern."""
+
     def shipped(self, name: str) -> tuple[SourceFile, ...]:
         """What ships and is in force, or lies below, without a file of the city."""
+
     def judge(self, name: str, text: str) -> Verdict:
         """Raises `SourcesBroken` with every fault."""
+
     def take(self, row: RuleVersion, verdict: Verdict) -> None:
         """What else follows from a publication, in its transaction."""
 

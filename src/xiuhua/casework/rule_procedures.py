@@ -46,7 +46,9 @@ class ProcedureBook:
     def knows(self, name: str) -> bool:
         """``code`` of a procedure that does not ship, or ``code.variant`` of any."""
         found = _NAME.fullmatch(name)
-        return bool(found) and (found[2] in VARIANTS if found[2] else found[1] not in library.shipped_codes())
+        if found is None:
+            return False
+        return found[2] in VARIANTS if found[2] else found[1] not in library.shipped_codes()
 
     def title_of(self, name: str) -> Text:
         code, _dot, variant = name.partition(".")
@@ -103,7 +105,9 @@ def _changes(made: Library) -> list[Change]:
     for place, new in made.procedures.items():
         row = old.pop(place, None)
         if row is None or row.digest != new.digest:
-            found.append(Change(_titled(new.title, place[1]), readable(row.text) if row else "", readable(new.text), new))
+            found.append(
+                Change(_titled(new.title, place[1]), readable(row.text) if row else "", readable(new.text), new)
+            )
     for (_code, variant), row in old.items():
         found.append(Change(_titled(Text(row.title_zh, row.title_en), variant), readable(row.text), ""))
     return found

@@ -66,7 +66,9 @@ def _check(book: RoutingRules, _name: str) -> Iterator[tuple[Path, str, str]]:
 RULES = rule_files.RuleFile(
     kind="routing",
     title=Text("派遣建议顺序", "Order of routing"),
-    help=Text("按什么顺序寻找责任单位，以及向派遣员说明的理由。", "In which order a responsible unit is looked for, and why."),
+    help=Text(
+        "按什么顺序寻找责任单位，以及向派遣员说明的理由。", "In which order a responsible unit is looked for, and why."
+    ),
     schema=RoutingRules,
     package="xiuhua.command",
     file="routing.yaml",

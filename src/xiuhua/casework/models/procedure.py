@@ -15,7 +15,11 @@ class ProcedureVersion(models.Model):
     active = models.BooleanField(default=True)
     published_at = models.DateTimeField()
     rule = models.ForeignKey(
-        "casework.RuleVersion", models.PROTECT, null=True, related_name="+", help_text="what the city published to make it"
+        "casework.RuleVersion",
+        models.PROTECT,
+        null=True,
+        related_name="+",
+        help_text="what the city published to make it",
     )
 
     class Meta:
