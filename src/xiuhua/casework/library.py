@@ -112,7 +112,7 @@ def _active() -> dict[tuple[str, str], int]:
     return {(code, variant): pk for code, variant, pk in rows}
 
 
-_table = memory.Table(TABLE, _active)
+_table = memory.Table(TABLE, _active, spawn=memory.in_place)
 
 
 @lru_cache(maxsize=512)

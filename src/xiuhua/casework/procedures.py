@@ -310,6 +310,8 @@ def load(sources: Iterable[SourceFile], known: Known = Known()) -> Library:
         if not isinstance(tree.data, Mapping):
             continue
         if "override" in tree.data:
+            if found:  # laid over its base in part, it would only make faults that nobody wrote
+                continue
             override, found = Override.of(tree)
             faults += found
             overrides += [override] if override else []

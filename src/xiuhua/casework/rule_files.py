@@ -181,7 +181,7 @@ def _texts() -> dict[tuple[str, str], str]:
     return {(row.kind, row.name): row.text for row in latest().exclude(kind="procedure").exclude(text="")}
 
 
-_table = memory.Table(TABLE, _texts)
+_table = memory.Table(TABLE, _texts, spawn=memory.in_place)
 
 
 @dataclass(frozen=True)
