@@ -114,6 +114,8 @@ _WAYS: dict[str, tuple[str, ...]] = {
     "notice": ("1",),
     "token": ("nothing",),
     "deed": ("sign", "nothing"),
+    "book": ("procedure", "routing", "nothing"),
+    "file": ("city_case.one_centre", "421221", "nothing.nothing"),
 }
 
 

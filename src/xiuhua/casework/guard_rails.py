@@ -2,7 +2,7 @@
 
 Two kinds of database objects live here, put back after every migration and checked by `doctor`:
 
-* triggers that refuse UPDATE, DELETE, TRUNCATE and REPLACE on events and anchors;
+* triggers that refuse UPDATE, DELETE, TRUNCATE and REPLACE on events, anchors and published rules;
 * on SQLite the view ``casework_write`` whose INSTEAD OF trigger spreads one JSON document over the tables
   (`write.py`; PostgreSQL does the same in one statement with data-modifying CTEs).
 """
@@ -18,11 +18,12 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from xiuhua.casework import write
 
-SEALED = ("casework_event", "casework_anchor", "casework_anchorentry")
+SEALED = ("casework_event", "casework_anchor", "casework_anchorentry", "casework_ruleversion")
 _DOUBLE = {
     "casework_event": "id = NEW.id OR (case_id = NEW.case_id AND seq = NEW.seq)",
     "casework_anchor": "id = NEW.id",
     "casework_anchorentry": "id = NEW.id OR (anchor_id = NEW.anchor_id AND case_id = NEW.case_id)",
+    "casework_ruleversion": "id = NEW.id OR (kind = NEW.kind AND name = NEW.name AND version = NEW.version)",
 }
 
 #: Append-only tables of other rooms and their double, as `_DOUBLE` has it.

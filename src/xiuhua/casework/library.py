@@ -1,24 +1,26 @@
-"""The procedures in force: loaded from the rooms' YAML, published as versions, and kept in memory.
+"""The procedures in force: loaded from the rooms' YAML and the city's own files, published as versions, kept in memory.
 
 A case keeps the version it started with (`ProcedureVersion`), so a version in memory never changes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
+from functools import cache, lru_cache
 
 from django.db import transaction
+from django.db.models import Max
 
 from xiuhua import manifest
 from xiuhua.casework import moments, projection, registry
-from xiuhua.casework.models import ProcedureVersion
+from xiuhua.casework.models import ProcedureVersion, RuleVersion
 from xiuhua.casework.procedures import Known, Library, Procedure, from_canonical, load, package_sources
-from xiuhua.casework.yaml_source import SourceFile
+from xiuhua.casework.yaml_source import SourceFile, read
 from xiuhua.city import memory, roles
 from xiuhua.city.models import Platform
 
 TABLE = "procedures"
+KIND = "procedure"  # of a `RuleVersion`
 
 
 def known() -> Known:
@@ -32,18 +34,54 @@ def known() -> Known:
     )
 
 
-def from_rooms(more: Sequence[SourceFile] = ()) -> Library:
-    """All procedures of all rooms and of ``more`` files; raises `ProceduresBroken` with every fault, loads nothing."""
-    packages = [package for room in manifest.rooms() for package in room.procedures]
-    return load([*package_sources(packages), *more], known())
+def shipped_sources() -> list[SourceFile]:
+    """The files of all rooms."""
+    return package_sources([package for room in manifest.rooms() for package in room.procedures])
 
 
-def publish(library: Library | None = None) -> list[ProcedureVersion]:
-    """Store each procedure whose text changed as its next version; returns the new ones."""
+@cache
+def shipped_codes() -> frozenset[str]:
+    """Codes of the procedures that ship."""
+    return frozenset(name for one in shipped_sources() if (name := name_of(one)) and "." not in name)
+
+
+def name_of(source: SourceFile) -> str | None:
+    """What a file makes: ``code``, or ``code.variant`` for an override; None when it does not say."""
+    data, _faults = read(source)
+    found = data.data if isinstance(data.data, Mapping) else {}
+    if "override" in found:
+        return f"{found['override']}.{found.get('for')}"
+    code = found.get("procedure")
+    return code if isinstance(code, str) else None
+
+
+def own_sources() -> list[SourceFile]:
+    """The city's own files in force, by the name of what they make."""
+    last = RuleVersion.objects.filter(kind=KIND).order_by().values("name").annotate(last=Max("pk")).values("last")
+    rows = RuleVersion.objects.filter(pk__in=last).exclude(text="").order_by("name")
+    return [SourceFile(row.name, row.text) for row in rows]
+
+
+def from_rooms(more: Sequence[SourceFile] = (), without: str = "") -> Library:
+    """All procedures of all rooms, of the city's own files and of ``more``, which stand in the place of own files that
+    make the same; ``without`` the own file of that name. Raises `ProceduresBroken` with every fault, loads nothing.
+    """
+    replaced = {without, *map(name_of, more)}
+    own = [one for one in own_sources() if one.name not in replaced]
+    return load([*shipped_sources(), *own, *more], known())
+
+
+def publish(library: Library | None = None, rule: RuleVersion | None = None) -> list[ProcedureVersion]:
+    """Store each procedure whose text changed as its next version; returns the new ones.
+
+    A procedure or variant that the library lacks is in force no longer. ``rule``: what the city published to cause this.
+    """
     library = library or from_rooms()
     made = []
     with transaction.atomic():
         active = {(v.code, v.variant): v for v in ProcedureVersion.objects.filter(active=True)}
+        gone = [old.pk for place, old in active.items() if place not in library.procedures]
+        ProcedureVersion.objects.filter(pk__in=gone).update(active=False)
         for (code, variant), procedure in library.procedures.items():
             old = active.get((code, variant))
             if old and old.digest == procedure.digest:
@@ -61,9 +99,10 @@ def publish(library: Library | None = None) -> list[ProcedureVersion]:
                     title_en=procedure.title.en,
                     text=procedure.text,
                     published_at=moments.now(),
+                    rule=rule,
                 )
             )
-        if made:
+        if made or gone:
             memory.bump(TABLE)
     return made
 
@@ -73,7 +112,7 @@ def _active() -> dict[tuple[str, str], int]:
     return {(code, variant): pk for code, variant, pk in rows}
 
 
-_table = memory.Table(TABLE, _active)
+_table = memory.Table(TABLE, _active, spawn=memory.in_place)
 
 
 @lru_cache(maxsize=512)

@@ -1,6 +1,6 @@
 """Overrides: a city's own limits, roles, routing and forms laid over a base procedure, place by place.
 
-``override: city_case`` with ``for: one_centre`` merges deeply: mappings key by key, lists replaced whole,
+``override: city_case`` with ``for: one_centre`` merges deeply: mappings key by key, lists and limits of another kind replaced whole,
 ``null`` removes. The places of every node travel with it, so a later fault names the file that wrote the
 value. What is marked lawful in the base cannot be taken away.
 """
@@ -54,12 +54,14 @@ def merge(base: Source, override: Override) -> tuple[Source, list[ProcedureFault
 
 
 def _lay(below: Any, above: Any, path: Path, merged: Source, source: Source) -> Any:
-    if not isinstance(below, Mapping) or not isinstance(above, Mapping):
+    if not isinstance(below, Mapping) or not isinstance(above, Mapping) or _other_limit(below, above, path):
         for old in [old for old, _ in merged.sub_marks(path)]:
             del merged.marks[(*path, *old)]
         merged.marks.update({(*path, *rest): mark for rest, mark in source.sub_marks(path)})
         return above
     result = dict(below)
+    if path in source.marks:  # what is wrong with the whole of it came with the override: the base is judged by itself
+        merged.marks[path] = source.marks[path]
     for key, value in above.items():
         here = (*path, key)
         if value is None:
@@ -72,6 +74,11 @@ def _lay(below: Any, above: Any, path: Path, merged: Source, source: Source) -> 
             result[key] = value
             merged.marks.update({(*here, *rest): mark for rest, mark in source.sub_marks(here)})
     return result
+
+
+def _other_limit(below: Mapping[str, Any], above: Mapping[str, Any], path: Path) -> bool:
+    """``{value, unit}`` over a limit by urgency is not a part of it but takes its place."""
+    return len(path) == 3 and path[0] == "clocks" and path[2] == "limit" and not below.keys() & above.keys()
 
 
 def _guards(action: Any) -> list[dict[str, Any]]:

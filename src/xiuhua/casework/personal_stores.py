@@ -170,5 +170,5 @@ HOLDS_NONE: dict[str, str] = {
     "ClockOrder.document_number": "a public document", "ClockOrder.signatory": "staff, a public document",
     "ClockOrder.reason": "a public document", "ClockOrder.division_prefixes": "codes",
     "ClockOrder.class_prefixes": "codes",
-    "ProcedureVersion.": "rules, not cases", "WorkerBeat.name": "a process",
+    "ProcedureVersion.": "rules, not cases", "RuleVersion.": "rules, not cases", "WorkerBeat.name": "a process",
 }  # fmt: skip

@@ -8,8 +8,10 @@ import argparse
 import sys
 from pathlib import Path
 
+from django.db import transaction
+
 from xiuhua import cli
-from xiuhua.casework import library
+from xiuhua.casework import library, rule_files
 from xiuhua.casework.procedures import Library, ProceduresBroken
 from xiuhua.casework.yaml_source import ProcedureFault, SourceFile
 from xiuhua.manifest import Text
@@ -36,12 +38,13 @@ def _unreadable(name: str, said: Text) -> ProceduresBroken:
     return ProceduresBroken([ProcedureFault(name, 1, 1, "", said)])
 
 
-def _load(words: str, argv: list[str], doc: str) -> Library | None:
+def _load(words: str, argv: list[str], doc: str) -> tuple[Library, list[SourceFile]] | None:
     parser = argparse.ArgumentParser(prog=f"xiuhua procedure {words}", description=doc)
     parser.add_argument("files", nargs="*", metavar="FILE", help="a city's own procedure or override (YAML)")
     names = parser.parse_args(argv).files
     try:
-        return library.from_rooms([_source(name) for name in names])
+        sources = [_source(name) for name in names]
+        return library.from_rooms(sources), sources
     except ProceduresBroken as broken:
         language = cli.terminal_language()
         for fault in broken.faults:
@@ -57,20 +60,32 @@ def _load(words: str, argv: list[str], doc: str) -> Library | None:
 
 
 def check(argv: list[str]) -> int:
-    """Check the procedures of all rooms and of the named files; every fault with file, line and field."""
+    """Check the procedures of all rooms, of the city and of the named files; every fault with file, line and field."""
     found = _load("check", argv, str(check.__doc__))
     if found is None:
         return 1
-    count = len(found.procedures)
+    count = len(found[0].procedures)
     print(Text(f"{count} 个流程均正确。", f"{count} procedures are in order.").in_language(cli.terminal_language()))
     return 0
 
 
 def publish(argv: list[str]) -> int:
-    """Store every procedure whose text changed, of rooms and named files, as its next version."""
-    found = _load("publish", argv, str(publish.__doc__))
-    if found is None:
-        return 1
-    for version in library.publish(found):
-        print(version)
+    """Store every procedure whose text changed, of rooms and named files, as its next version.
+
+    A named file becomes the city's own, as if it had been published in the application.
+    """
+    with transaction.atomic():
+        rule_files.begin()
+        found = _load("publish", argv, str(publish.__doc__))
+        if found is None:
+            return 1
+        made, sources = found
+        row = None
+        for source in sources:
+            name = str(library.name_of(source))
+            last = rule_files.versions(library.KIND, name).first()
+            if last is None or last.text != source.text:
+                row = rule_files.store(library.KIND, name, source.text, by=None, reason="xiuhua procedure publish")
+        for version in library.publish(made, row):
+            print(version)
     return 0

@@ -39,7 +39,8 @@ from xiuhua.casework.schema import (
     Spawn,
     State,
 )
-from xiuhua.casework.yaml_source import Path, ProcedureFault, Source, SourceFile, read
+from xiuhua.casework.schema_words import schema_fault
+from xiuhua.casework.yaml_source import Path, ProcedureFault, Source, SourceFile, SourcesBroken, read
 from xiuhua.manifest import Text
 
 __all__ = [
@@ -63,12 +64,8 @@ class Known:
     columns: frozenset[str] | None = None
 
 
-class ProceduresBroken(Exception):
-    """Nothing was loaded; `faults` lists everything that is wrong, by file and line."""
-
-    def __init__(self, faults: Iterable[ProcedureFault]) -> None:
-        self.faults = tuple(sorted(set(faults), key=lambda f: (f.file, f.line, f.column, f.field, f.message.en)))
-        super().__init__("\n".join(str(fault) for fault in self.faults))
+class ProceduresBroken(SourcesBroken):
+    """No procedure was loaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +206,7 @@ def shape(source: Source) -> tuple[Draft, list[ProcedureFault]]:
             return _ADAPTERS[kind].validate_python(value)
         except ValidationError as error:
             errors = error.errors(include_url=False)
-            faults.extend(_schema_fault(source, path, dict(item)) for item in errors)
+            faults.extend(schema_fault(source, path, dict(item)) for item in errors)
         wrong = {item["loc"][0] for item in errors if item["loc"]}
         draft.dropped |= {(*path, str(key)) for key in wrong}
         try:  # what is left of the part still helps to find what else is wrong
@@ -313,6 +310,8 @@ def load(sources: Iterable[SourceFile], known: Known = Known()) -> Library:
         if not isinstance(tree.data, Mapping):
             continue
         if "override" in tree.data:
+            if found:  # laid over its base in part, it would only make faults that nobody wrote
+                continue
             override, found = Override.of(tree)
             faults += found
             overrides += [override] if override else []
@@ -368,51 +367,3 @@ def package_sources(packages: Sequence[str]) -> list[SourceFile]:
             if entry.name.endswith((".yaml", ".yml")):
                 found.append(SourceFile(f"{package.replace('.', '/')}/{entry.name}", entry.read_text("utf-8")))
     return found
-
-
-# -- schema errors in words --------------------------------------------------------------------------------
-
-_WORDS: dict[str, tuple[str, str]] = {
-    "missing": ("缺少必填项“{last}”", "{last!r} is required"),
-    "unexpected_keyword_argument": ("不认识的字段“{last}”", "unknown key {last!r}"),
-    "extra_forbidden": ("不认识的字段“{last}”", "unknown key {last!r}"),
-    "string_type": ("应为文字（数字请加引号）", "must be text (put numbers in quotes)"),
-    "string_pattern_mismatch": ("“{input}”的写法不合规则", "{input!r} is not written as this key requires"),
-    "string_too_long": ("文字过长", "the text is too long"),
-    "string_too_short": ("不能为空", "must not be empty"),
-    "bool_type": ("应为 true 或 false", "must be true or false"),
-    "int_type": ("应为整数", "must be a whole number"),
-    "int_parsing": ("应为整数", "must be a whole number"),
-    "int_from_float": ("应为整数", "must be a whole number"),
-    "tuple_type": ("应为列表", "must be a list"),
-    "dict_type": ("应为键值对", "must be a mapping"),
-    "dataclass_type": ("应为键值对", "must be a mapping"),
-    "literal_error": ("“{input}”无效，应为 {expected} 之一", "{input!r} is not one of {expected}"),
-    "greater_than": ("应大于 {gt}", "must be more than {gt}"),
-    "less_than_equal": ("不能超过 {le}", "must be at most {le}"),
-}
-
-
-def _schema_fault(source: Source, base: Path, error: Mapping[str, Any]) -> ProcedureFault:
-    """A pydantic error as a fault at its place; parts of ``loc`` that are not written in the file are left
-    out.
-    """
-    path = base
-    loc = error["loc"]
-    last = str(loc[-1]) if loc else ""
-    for part in loc:
-        if (*path, part) in source.marks:
-            path = (*path, part)
-    context = error.get("ctx") or {}
-    if error["type"] == "procedure":
-        return source.fault(path, context["zh"], context["en"])
-    if error["type"] == "missing":
-        mark = source.mark(path)
-        zh, en = _WORDS["missing"]
-        full = source.fault((*path, last), zh.format(last=last), en.format(last=last))
-        return ProcedureFault(mark.file, mark.line, mark.column, full.field, full.message)
-    value = error.get("input")
-    shown = value if isinstance(value, str | int) else type(value).__name__
-    zh, en = _WORDS.get(error["type"], ("{msg}", "{msg}"))
-    words = {**context, "last": last, "input": shown, "msg": error["msg"]}
-    return source.fault(path, zh.format(**words), en.format(**words))

@@ -13,6 +13,7 @@ ROOM = Manifest(
         NavItem(Text("案件", "Cases"), "cases", "command", "list-details", "case.read", 10),
         NavItem(Text("案件地图", "Map"), "map", "command", "map", "case.read", 11),
         NavItem(Text("办理流程", "Procedures"), "procedures", "settings", "sitemap", "case.read", 20),
+        NavItem(Text("本市规则", "Rules of the city"), "rules", "settings", "adjustments", "procedure.manage", 21),
         NavItem(Text("停表令", "Clock orders"), "clock-orders", "supervise", "clock-pause", "clockorder.issue", 10),
         NavItem(Text("发件箱", "Outbox"), "outbox", "settings", "send", "outbox.manage", 30),
     ),
@@ -45,5 +46,6 @@ ROOM = Manifest(
         "xiuhua.casework.clock_orders",
         "xiuhua.casework.erase",
         "xiuhua.casework.recount",
+        "xiuhua.casework.rule_procedures",
     ),
 )

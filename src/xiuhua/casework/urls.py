@@ -17,6 +17,7 @@ from xiuhua.casework.pages import (
     personal,
     procedures,
     report,
+    rules,
     uploads,
 )
 
@@ -33,6 +34,10 @@ urlpatterns = [
     path("cases/<str:number>/personal/<slug:field>/", personal.show, name="case-reveal"),
     path("procedures/", procedures.procedure_list, name="procedures"),
     path("procedures/<slug:code>/", procedures.procedure, name="procedure"),
+    path("rules/", rules.rule_list, name="rules"),
+    path("rules/open/", rules.open_procedure, name="rule-open"),
+    path("rules/<slug:book>/", rules.rule, name="rule"),
+    path("rules/<slug:book>/<str:file>/", rules.rule, name="rule"),
     path("clock-orders/", clock_orders.order_list, name="clock-orders"),
     path("clock-orders/<int:pk>/end/", clock_orders.end_order, name="clock-order-end"),
     path("outbox/", outbox.outbox, name="outbox"),

@@ -9,7 +9,7 @@ become `Decimal`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -61,6 +61,14 @@ class SourceFile:
 
     name: str
     text: str
+
+
+class SourcesBroken(Exception):
+    """Nothing of these sources takes effect; `faults` lists everything that is wrong, by file and line."""
+
+    def __init__(self, faults: Iterable[ProcedureFault]) -> None:
+        self.faults = tuple(sorted(set(faults), key=lambda f: (f.file, f.line, f.column, f.field, f.message.en)))
+        super().__init__("\n".join(str(fault) for fault in self.faults))
 
 
 @dataclass(slots=True)

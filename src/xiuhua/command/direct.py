@@ -1,8 +1,8 @@
 """Direct dispatch by rule: a trusted collector's report of a class that a rule names is filed and dispatched by the engine.
 
-Rules are data, one file for each platform; without a file of its own a platform has none. Whatever is missing or in
-doubt (a post, a component, a unit, a place in no grid, a like case near by, a faulty file) leaves the report with the
-operator, as if there were no rules.
+Rules are a rule file for each platform, edited in the application; what ships is a sample, switched off. Whatever is
+missing or in doubt (a post, a component, a unit, a place in no grid, a like case near by, a faulty file) leaves the report
+with the operator, as if there were no rules.
 """
 
 from __future__ import annotations
@@ -10,38 +10,33 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib import resources
 from math import cos, radians
-from pathlib import Path
 
-import yaml
-from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
+from xiuhua.casework import rule_files
 from xiuhua.casework.context import Change, Context
 from xiuhua.casework.engine import advance
 from xiuhua.casework.models import Case, Outbox
 from xiuhua.casework.refusal import Refused
 from xiuhua.casework.registry import effect, outbox
+from xiuhua.casework.yaml_source import Path
 from xiuhua.city import categories
 from xiuhua.city.access import SYSTEM
-from xiuhua.city.models import Appointment, Platform
+from xiuhua.city.models import Appointment, Platform, Post
 from xiuhua.city.roles import TextData
 from xiuhua.command import routing
+from xiuhua.manifest import Text
 
 log = logging.getLogger("xiuhua.direct")
 KIND = "direct_dispatch"
-SAMPLE = "direct_dispatch.sample.yaml"
+URGENCIES = frozenset({"ordinary", "urgent", "very_urgent"})
 _M_PER_E7 = 0.0111195  # metres of 1e-7 degree of latitude
-
-
-class RulesBroken(ValueError):
-    """The file cannot be used; the message names it, and every fault with its place."""
 
 
 class ClassRule(BaseModel):
@@ -86,57 +81,58 @@ class Decision:
     sampled: bool
 
 
-def parse(text: str, name: str) -> Rules:
-    """Raises `RulesBroken`."""
-    try:
-        found = Rules.model_validate(yaml.safe_load(text))
-    except (yaml.YAMLError, ValidationError) as error:
-        lines = (
-            [f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors(include_url=False)]
-            if isinstance(error, ValidationError)
-            else [str(error)]
-        )
-        raise RulesBroken("\n".join(f"{name}: {line}" for line in lines)) from error
-    known = {rule for rules in routing.rules().order.values() for rule in rules}
-    wrong = [
-        f"{rule.code}: no routing rule {unit!r}" for rule in found.rules for unit in rule.units if unit not in known
-    ]
-    if wrong:
-        raise RulesBroken("\n".join(f"{name}: {line}" for line in wrong))
-    return found
+def _check(book: Rules, platform: str) -> Iterator[tuple[Path, str, str]]:
+    """Posts, routing rules, classes and conditions that there are."""
+    ways = {way for order in routing.rules().order.values() for way in order}
+    posts = set(Post.objects.filter(platform__code=platform).values_list("code", flat=True))
+    catalogue = categories.catalogue()
+    for number, rule in enumerate(book.rules):
+        here: Path = ("rules", number)
+        for place, post in enumerate(rule.posts):
+            if post not in posts:
+                yield (*here, "posts", place), f"本平台没有岗位 {post}", f"the platform has no post {post!r}"
+        for place, urgency in enumerate(rule.urgency):
+            if urgency not in URGENCIES:
+                yield (*here, "urgency", place), f"没有紧急程度 {urgency}", f"there is no urgency {urgency!r}"
+        for place, unit in enumerate(rule.units):
+            if unit not in ways:
+                yield (*here, "units", place), f"派遣规则中没有 {unit}", f"there is no routing rule {unit!r}"
+        for place, one in enumerate(rule.classes):
+            found = catalogue.category(one.scheme, one.kind, one.code)
+            where = (*here, "classes", place)
+            if found is None:
+                yield where, f"没有案件类别 {one.scheme}/{one.code}", f"there is no class {one.scheme}/{one.code}"
+            elif one.condition > len(found.conditions):
+                count = len(found.conditions)
+                yield (*where, "condition"), f"该类别只有 {count} 条立案条件", f"the class has {count} conditions"
 
 
-def sample() -> Rules:
-    """The profile that ships, switched off."""
-    return parse((resources.files("xiuhua.command") / "data" / SAMPLE).read_text("utf-8"), SAMPLE)
-
-
-def file_of(platform_code: str) -> Path:
-    return Path(settings.DATA_DIR) / "rules" / KIND / f"{platform_code}.yaml"
+RULES = rule_files.RuleFile(
+    kind=KIND,
+    title=Text("按规则直派", "Direct dispatch"),
+    help=Text(
+        "可信采集员上报的指定类别由系统直接立案派遣，受理员事后抽查。",
+        "A trusted collector's report of a named class is filed and dispatched by the engine; an operator looks at a sample.",
+    ),
+    schema=Rules,
+    package="xiuhua.command",
+    file="direct_dispatch.sample.yaml",
+    per_platform=True,
+    check=_check,
+)
+rule_files.register(RULES)
 
 
 def rules_of(platform_code: str) -> Rules:
-    """What is in force on a platform: its own file, else the sample. Raises `RulesBroken`, OSError."""
-    path = file_of(platform_code)
-    if not path.is_file():
-        return sample()
-    return _read(path, path.stat().st_mtime_ns)
-
-
-@lru_cache(maxsize=64)
-def _read(path: Path, _changed: int) -> Rules:
-    return parse(path.read_text("utf-8"), path.name)
+    """What is in force on a platform: its own file, else the sample, which is switched off."""
+    return RULES.value(platform_code)
 
 
 def decide(case: Case) -> Decision | None:
     """1. the platform's rules; 2. the first rule of post, class and urgency; 3. its condition can be filed under and the
     place lies in a grid; 4. nothing like it near by; 5. the unit that routing names first is named by a rule allowed here.
     """
-    try:
-        book = rules_of(case.platform.code)
-    except (RulesBroken, OSError) as error:
-        log.warning("direct dispatch is out of use: %s", error)
-        return None
+    book = rules_of(case.platform.code)
     category = categories.catalogue().by_id.get(case.category_id or 0)
     if not book.switched_on or category is None or not case.grid:
         return None
@@ -221,20 +217,15 @@ def dispatch_by_rule(row: Outbox) -> None:
 
 
 def main(argv: list[str]) -> int:
-    """Say which rules of direct dispatch are in force on a platform; exit code 1 with every fault of its file."""
+    """Say which rules of direct dispatch are in force on a platform."""
     parser = argparse.ArgumentParser(prog="xiuhua dispatch rules", description=main.__doc__)
     parser.add_argument("platform", help="code of the platform, for example 421200")
     options = parser.parse_args(argv)
     if not Platform.objects.filter(code=options.platform).exists():
         print(f"there is no platform {options.platform}", file=sys.stderr)
         return 1
-    try:
-        book = rules_of(options.platform)
-    except (RulesBroken, OSError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    path = file_of(options.platform)
-    source = path if path.is_file() else f"the sample ({path} does not exist)"
+    book = rules_of(options.platform)
+    source = "the platform's own file" if RULES.own(options.platform) else "the sample that ships"
     print(f"direct dispatch is {'on' if book.switched_on else 'off'}, by {source}")
     for rule in book.rules:
         print(

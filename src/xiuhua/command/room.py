@@ -10,5 +10,5 @@ ROOM = Manifest(
     commands=(
         Command("dispatch rules", "xiuhua.command.direct:main", "say which rules of direct dispatch are in force"),
     ),
-    imports=("xiuhua.command.guards", "xiuhua.command.explain", "xiuhua.command.direct"),
+    imports=("xiuhua.command.guards", "xiuhua.command.explain", "xiuhua.command.routing", "xiuhua.command.direct"),
 )

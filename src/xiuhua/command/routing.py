@@ -1,19 +1,19 @@
 """Which unit should handle a case, and why: proposed before one sends, chosen by a person.
 
-The order of looking (owner first for components, territory first for events) is data (`data/routing.yaml`);
+The order of looking (owner first for components, territory first for events) is a rule file (`data/routing.yaml` ships);
 the units come from the component's own record and from the duty list (class x area -> unit).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
 
-import yaml
 from pydantic import BaseModel, ConfigDict
 
+from xiuhua.casework import rule_files
 from xiuhua.casework.models import Case
+from xiuhua.casework.yaml_source import Path
 from xiuhua.city import categories, duties, organisations
 from xiuhua.city.models import Component
 from xiuhua.manifest import Text
@@ -46,10 +46,40 @@ class Proposal:
     sample: bool = False
 
 
-@cache
+#: Kinds of class, and the rules by which a unit is looked for.
+KINDS = frozenset({"component", "event"})
+WAYS = frozenset({"owner", "maintainer", "competent", "duty"})
+
+
+def _check(book: RoutingRules, _name: str) -> Iterator[tuple[Path, str, str]]:
+    """Kinds and rules that there are, each rule with its reason."""
+    for kind, ways in book.order.items():
+        if kind not in KINDS:
+            yield ("order", kind), f"没有类别 {kind}", f"there is no kind {kind!r}"
+        for number, way in enumerate(ways):
+            if way not in WAYS:
+                yield ("order", kind, number), f"没有规则 {way}", f"there is no rule {way!r}"
+            elif way not in book.reasons:
+                yield ("order", kind, number), f"reasons 中缺少 {way} 的说明", f"'reasons' has no words for {way!r}"
+
+
+RULES = rule_files.RuleFile(
+    kind="routing",
+    title=Text("派遣建议顺序", "Order of routing"),
+    help=Text(
+        "按什么顺序寻找责任单位，以及向派遣员说明的理由。", "In which order a responsible unit is looked for, and why."
+    ),
+    schema=RoutingRules,
+    package="xiuhua.command",
+    file="routing.yaml",
+    check=_check,
+)
+rule_files.register(RULES)
+
+
 def rules() -> RoutingRules:
-    text = (resources.files("xiuhua.command") / "data" / "routing.yaml").read_text("utf-8")
-    return RoutingRules.model_validate(yaml.safe_load(text))
+    """What is in force: the city's own order, else the sample that ships."""
+    return RULES.value()
 
 
 def propose(case: Case) -> list[Proposal]:

@@ -6,6 +6,7 @@ from xiuhua.casework.models.clock_order import ClockOrder
 from xiuhua.casework.models.event import Anchor, AnchorEntry, Event, Payload, Personal
 from xiuhua.casework.models.outbox import Idempotency, Outbox
 from xiuhua.casework.models.procedure import ProcedureVersion
+from xiuhua.casework.models.rule import RuleVersion
 from xiuhua.casework.models.worker_beat import WorkerBeat
 
 __all__ = [
@@ -23,5 +24,6 @@ __all__ = [
     "Payload",
     "Personal",
     "ProcedureVersion",
+    "RuleVersion",
     "WorkerBeat",
 ]

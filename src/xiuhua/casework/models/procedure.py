@@ -14,6 +14,13 @@ class ProcedureVersion(models.Model):
     text = models.TextField(help_text="the resolved procedure, canonical JSON")
     active = models.BooleanField(default=True)
     published_at = models.DateTimeField()
+    rule = models.ForeignKey(
+        "casework.RuleVersion",
+        models.PROTECT,
+        null=True,
+        related_name="+",
+        help_text="what the city published to make it",
+    )
 
     class Meta:
         constraints = [

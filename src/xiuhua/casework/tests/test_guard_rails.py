@@ -11,8 +11,8 @@ from django.db.migrations.operations import AlterField
 from django.db.migrations.state import ProjectState
 from django.db.models.signals import post_migrate, pre_migrate
 
-from xiuhua.casework import anchors, guard_rails, verify
-from xiuhua.casework.models import Anchor, AnchorEntry, Case, Event
+from xiuhua.casework import anchors, guard_rails, rule_files, verify
+from xiuhua.casework.models import Anchor, AnchorEntry, Case, Event, RuleVersion
 from xiuhua.casework.tests.conftest import City
 
 REFUSED = "append-only"
@@ -27,7 +27,8 @@ def refused(sql: str, *params: object) -> None:
 def test_change_and_removal_are_refused(city: City, table: str) -> None:
     city.case()
     anchors.take()
-    refused(f"UPDATE {table} SET digest = 'x'")
+    rule_files.store("routing", "", "sample: true", by=None, reason="test")
+    refused(f"UPDATE {table} SET id = id")
     refused(f"DELETE FROM {table}")
     if connection.vendor == "postgresql":
         refused(f"TRUNCATE {table} CASCADE")
@@ -37,7 +38,8 @@ def test_change_and_removal_are_refused(city: City, table: str) -> None:
 def test_replacing_a_row_is_refused(city: City, table: str) -> None:
     city.case()
     anchors.take()
-    model = {m._meta.db_table: m for m in (Event, Anchor, AnchorEntry)}[table]
+    rule_files.store("routing", "", "sample: true", by=None, reason="test")
+    model = {m._meta.db_table: m for m in (Event, Anchor, AnchorEntry, RuleVersion)}[table]
     row = model._base_manager.values_list().first()
     columns = [f.column for f in model._meta.concrete_fields]
     names, marks = ", ".join(columns), ", ".join(["%s"] * len(columns))
@@ -48,7 +50,9 @@ def test_replacing_a_row_is_refused(city: City, table: str) -> None:
         if table != "casework_anchor":
             refused(f"INSERT OR REPLACE INTO {table}({names}) VALUES ({marks})", *other)
     else:
-        refused(f"INSERT INTO {table}({names}) VALUES ({marks}) ON CONFLICT (id) DO UPDATE SET digest = 'x'", *values)
+        refused(
+            f"INSERT INTO {table}({names}) VALUES ({marks}) ON CONFLICT (id) DO UPDATE SET id = EXCLUDED.id", *values
+        )
 
 
 def test_the_orm_is_refused_too(city: City) -> None:

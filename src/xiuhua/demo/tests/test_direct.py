@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from django.db import transaction
 
-from xiuhua.casework import deliver, rebuild, verify
+from xiuhua.casework import deliver, rebuild, rule_files, verify
 from xiuhua.casework.engine import create
 from xiuhua.casework.models import Case, Event, Outbox, Payload
-from xiuhua.city import categories
+from xiuhua.city import categories, memory
 from xiuhua.city.models import Component, Organisation, Platform
 from xiuhua.command import direct
 from xiuhua.demo.tests.small_city import COVER, POINT
 from xiuhua.demo.tests.test_city_case import Desk, Time, desk, time  # noqa: F401  fixtures
 
+SAMPLE = direct.RULES.parse(direct.RULES.shipped("")[0])[1]
+
 
 @pytest.fixture
-def ruled(desk: Desk, settings: Any, tmp_path: Path) -> Desk:  # noqa: F811
-    settings.DATA_DIR = tmp_path
+def ruled(desk: Desk) -> Desk:  # noqa: F811
     switch(desk)
     return desk
 
 
 def switch(desk: Desk, text: str = "", **changes: Any) -> None:  # noqa: F811
-    """Write the city's own file."""
-    book = {**direct.sample().model_dump(), "switched_on": True, "sample_percent": 0, **changes}
-    path = direct.file_of(desk.city.code)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text or yaml.safe_dump(book, allow_unicode=True), "utf-8")
-    direct._read.cache_clear()
+    """Put the city's own file in force as it is, right or wrong."""
+    book = {**SAMPLE.model_dump(), "switched_on": True, "sample_percent": 0, **changes}
+    with transaction.atomic():
+        rule_files.begin()
+        text = text or yaml.safe_dump(book, allow_unicode=True)
+        rule_files.store(direct.KIND, desk.city.code, text, by=None, reason="test")
+    memory.forget()
 
 
 def patrol(desk: Desk, who: str = "collector", **more: Any) -> Case:  # noqa: F811
@@ -55,9 +57,8 @@ def run(desk: Desk) -> None:  # noqa: F811
         assert not row.last_error, row.last_error
 
 
-def test_it_ships_switched_off(desk: Desk, settings: Any, tmp_path: Path) -> None:  # noqa: F811
-    settings.DATA_DIR = tmp_path
-    assert not direct.sample().switched_on and direct.sample().sample
+def test_it_ships_switched_off(desk: Desk) -> None:  # noqa: F811
+    assert not SAMPLE.switched_on and SAMPLE.sample
     assert patrol(desk).state == "reported"
 
 
@@ -112,7 +113,7 @@ def test_a_look_that_comes_too_late_is_noted(ruled: Desk) -> None:
     ],
 )
 def test_any_doubt_leaves_it_to_the_operator(ruled: Desk, doubt: str) -> None:
-    rule = direct.sample().rules[0].model_dump()
+    rule = SAMPLE.rules[0].model_dump()
     more: dict[str, Any] = {}
     if doubt == "post":
         switch(ruled, rules=[{**rule, "posts": ["co-collect:nobody"]}])
@@ -172,9 +173,8 @@ def test_another_platform_is_not_switched_on_by_it(ruled: Desk) -> None:
 
 
 def test_the_command_says_what_is_in_force(ruled: Desk, capsys: pytest.CaptureFixture[str]) -> None:
-    assert direct.main([ruled.city.code]) == 0 and "is on" in capsys.readouterr().out
-    switch(ruled, "switched_on: perhaps\n")
-    assert direct.main([ruled.city.code]) == 1 and "switched_on" in capsys.readouterr().err
+    assert direct.main([ruled.city.code]) == 0 and "is on, by the platform's own" in capsys.readouterr().out
+    assert direct.main(["421221"]) == 0 and "is off, by the sample" in capsys.readouterr().out
     assert direct.main(["999999"]) == 1
 
 
