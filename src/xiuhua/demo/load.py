@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from django.db import connection
 
 from xiuhua.casework import deliver, moments
-from xiuhua.casework.models import Case
+from xiuhua.casework.models import Case, Outbox
 from xiuhua.casework.moments import clock_set
 from xiuhua.city.models import Platform
 from xiuhua.demo import components, foundation, stories
@@ -36,6 +36,10 @@ def main(argv: list[str]) -> int:
         return 1
     with _unhurried_disk():
         load(cases=options.cases, seed=options.seed)
+    failed = Outbox.objects.exclude(last_error="").values_list("kind", flat=True)
+    if failed:
+        print(f"effects failed while loading: {', '.join(sorted(set(failed)))}", file=sys.stderr)
+        return 1
     return 0
 
 

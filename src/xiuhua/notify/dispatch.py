@@ -77,7 +77,7 @@ def _make(rule: Rule, case: Case, event: Event, party: people.Party) -> None:
 
 
 def _after(case: Case, start: datetime, span: Span) -> datetime:
-    return calendar_for(case.platform_id).add(start, span.value, span.unit)
+    return calendar_for(case.platform_id).add(start, *span.counted())
 
 
 def _rows(rule: Rule, notice: Notice, party: people.Party, now: datetime) -> list[dict[str, Any]]:

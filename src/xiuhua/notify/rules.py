@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from datetime import time as clock_time
+from fractions import Fraction
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -90,9 +91,16 @@ class Way(_Data):
         return self
 
 
+Unit = Literal["minute", "hour", "day", "work_minute", "work_hour", "work_day"]
+
+
 class Span(_Data):
     value: int = Field(ge=1, le=10080)
-    unit: Literal["minute", "hour", "day", "work_minute", "work_hour", "work_day"]
+    unit: Unit
+
+    def counted(self) -> tuple[Fraction, str]:
+        """Amount and unit as the work calendar counts: it has no minutes of office time, but parts of hours."""
+        return (Fraction(self.value, 60), "work_hour") if self.unit == "work_minute" else (Fraction(self.value), self.unit)
 
 
 class Receipt(_Data):

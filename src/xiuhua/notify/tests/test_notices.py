@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, get_args
 
 import pytest
 from django.db import connection
@@ -15,6 +15,7 @@ from xiuhua.casework.erase import erase
 from xiuhua.casework.models import Case, Event, Outbox
 from xiuhua.casework.refusal import Refused
 from xiuhua.casework.tests.conftest import City, TestClock
+from xiuhua.city.calendar import calendar_for
 from xiuhua.city.models import User
 from xiuhua.notify import links, people, receipts, rules
 from xiuhua.notify.models import Delivery, Link, Notice, Reader
@@ -314,6 +315,16 @@ def test_a_door_cannot_take_the_rooms_own_actions(told: City) -> None:
 
 
 # -- rules ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("unit", get_args(rules.Unit))
+def test_the_work_calendar_counts_every_unit_of_a_rule(city: City, unit: rules.Unit) -> None:
+    monday = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)  # 09:00 in Asia/Shanghai, in office hours
+    amount, counted = rules.Span(value=30, unit=unit).counted()
+    end = calendar_for(city.platform.pk).add(monday, amount, counted)
+    assert end > monday
+    if unit.endswith("minute"):
+        assert end - monday == timedelta(minutes=30)
 
 
 def test_the_sample_is_sound() -> None:
