@@ -64,6 +64,7 @@ def build() -> Platform:
         major="01",
         minor="001",
         name="供水井盖",
+        name_en="Water-supply manhole cover",
         platform=city,
         owner=owner,
         lon_e7=1_143_200_000,
