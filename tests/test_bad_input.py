@@ -439,6 +439,7 @@ PROCEDURES: list[tuple[bytes, int, str, str]] = [
 ]
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize("language", ["en", "zh_CN"])
 def test_a_broken_procedure_file_is_refused_at_its_line(
     tmp_path: Path, language: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -100,7 +100,9 @@ class Span(_Data):
 
     def counted(self) -> tuple[Fraction, str]:
         """Amount and unit as the work calendar counts: it has no minutes of office time, but parts of hours."""
-        return (Fraction(self.value, 60), "work_hour") if self.unit == "work_minute" else (Fraction(self.value), self.unit)
+        return (
+            (Fraction(self.value, 60), "work_hour") if self.unit == "work_minute" else (Fraction(self.value), self.unit)
+        )
 
 
 class Receipt(_Data):
