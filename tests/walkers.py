@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.urls import URLPattern, URLResolver
@@ -192,7 +193,8 @@ def fill() -> Known:
     book = categories.catalogue()
     found = book.category("2026", "component", "01001")
     assert found is not None
-    WorkerBeat.objects.create(name="walk", started_at=_now(), seen_at=_now())  # so that the house is ready
+    # So that the house is ready, however long the walk takes: a beat of now would be old before its end.
+    WorkerBeat.objects.create(name="walk", started_at=_now(), seen_at=_now() + timedelta(hours=2))
     return Known(
         _place("hotline", foundation.CITY, "只有本市能看的话甲甲", 31),
         _place("jiayu-intake", "421221", "只有嘉鱼能看的话乙乙", 200),
@@ -228,8 +230,6 @@ def _now() -> Any:
 
 
 def _later() -> Any:
-    from datetime import timedelta
-
     from django.utils import timezone
 
     return timezone.now() + timedelta(days=2)
