@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.test import Client
 
 from xiuhua.casework import moments, registry
-from xiuhua.casework.context import Change
-from xiuhua.casework.models import Event, Outbox
+from xiuhua.casework.models import Case, Event, Outbox
 from xiuhua.casework.tests.conftest import City, TestClock
 from xiuhua.city.models import User
 from xiuhua.notify import listen, people, receipts, sweep
@@ -22,13 +22,19 @@ REFUSED = (200, {"Code": "isv.MOBILE_NUMBER_ILLEGAL"}, {})
 DOWN = (503, {}, {})
 
 
+@pytest.fixture(autouse=True)
+def _no_robot(there: Provider, settings: Any) -> None:
+    """The next answer of the stand-in is for the person's way, not for the group's."""
+    settings.NOTIFY_CHANNELS = settings.NOTIFY_CHANNELS[:2]
+
+
 def ring_list() -> str:
     return client_of("dispatcher").get("/ring/").content.decode()
 
 
 def test_a_way_that_ends_makes_the_next_due_at_once(told: City, there: Provider) -> None:
     people.keep_address(User.objects.get(username="unit"), "wecom", "nobody-there")
-    there.answers = [(200, {"errcode": 0}, {}), (200, {"errcode": 81013}, {})]
+    there.answers = [(200, {"errcode": 81013}, {})]
     dispatched(told)
     told.run()
     states = dict(Delivery.objects.filter(notice__rule="dispatched").values_list("channel", "state"))
@@ -37,7 +43,7 @@ def test_a_way_that_ends_makes_the_next_due_at_once(told: City, there: Provider)
 
 
 def test_after_the_last_way_the_dispatcher_rings_at_once(told: City, there: Provider) -> None:
-    there.answers = [(200, {"errcode": 0}, {}), REFUSED]
+    there.answers = [REFUSED]
     case = dispatched(told)
     told.run()
     assert Notice.objects.get(rule="dispatched").ring_at is not None
@@ -45,7 +51,7 @@ def test_after_the_last_way_the_dispatcher_rings_at_once(told: City, there: Prov
 
 
 def test_after_the_last_attempt_the_dispatcher_rings(told: City, there: Provider, clock: TestClock) -> None:
-    there.answers = [(200, {"errcode": 0}, {}), *[DOWN] * 8]
+    there.answers = [DOWN] * 8
     case = dispatched(told)
     told.run()
     # Other effects than this one have their own times: the rule's receipt must not be what puts it on the list.
@@ -54,7 +60,7 @@ def test_after_the_last_attempt_the_dispatcher_rings(told: City, there: Provider
     tries = 1
     while not Outbox.objects.get(kind="notify", key__contains=":2:").dead:
         assert Notice.objects.get(rule="dispatched").ring_at is None
-        clock.forward(hours=2)
+        clock.forward(minutes=73)  # longer than the longest pause, and the night is not reached
         told.run()
         tries += 1
         assert tries <= 8
@@ -70,10 +76,10 @@ def test_no_address_alone_does_not_ring_before_the_receipt_is_due(told: City, th
 
 
 def test_from_the_page_of_failed_effects_a_notice_is_sent_again(told: City, there: Provider) -> None:
-    there.answers = [(200, {"errcode": 0}, {}), REFUSED]
+    there.answers = [REFUSED]
     dispatched(told)
     told.run()
-    row = Outbox.objects.get(kind="notify", dead=True)
+    row = Outbox.objects.get(kind="notify", dead=True, key__contains=":2:")
     assert sms(there) == []
     client = client_of("administrator")
     assert f"/outbox/{row.pk}/retry/" in client.get("/outbox/").content.decode()
@@ -93,8 +99,8 @@ def test_notices_of_a_case_handed_over_end(told: City, there: Provider, clock: T
     row = Outbox(key=f"notice_moved:{step.pk}", kind="notice_moved", case_id=case.pk)
     receipts.moved(row)
     assert Notice.objects.get(rule="dispatched").received_at is None, "what the step itself calls for stays"
-    later = told.act(told.act(case, "give_back", reason="不属于我单位"), "dispatch", unit=told.roads.code)
-    last = Event.objects.filter(case=later).order_by("seq").last()
+    told.act(case, "receive")
+    last = Event.objects.filter(case=case).order_by("seq").last()
     assert last is not None
     Notice.objects.update(received_at=None, received_how="")
     receipts.moved(Outbox(key=f"notice_moved:{last.pk}", kind="notice_moved", case_id=case.pk))
@@ -111,28 +117,20 @@ def test_notices_of_a_case_handed_over_end(told: City, there: Provider, clock: T
 def test_a_hand_over_is_heard(told: City, elsewhere: bool) -> None:
     case = dispatched(told)
     seen: list[str] = []
-    from types import SimpleNamespace
-
-    there = next(pk for pk in (case.platform_id, *_others(case.platform_id)) if (pk != case.platform_id) == elsewhere)
     change = SimpleNamespace(
-        columns={"platform_id": there}, to_state=case.state, send=lambda kind, about: seen.append(kind)
+        columns={"platform_id": case.platform_id}, to_state=case.state, send=lambda kind, about: seen.append(kind)
     )
-    told_of = SimpleNamespace(case=case, procedure=SimpleNamespace(code="repair"), action=SimpleNamespace(code="hand"))
-    listen.heard(told_of, change)  # type: ignore[arg-type]
+    before = SimpleNamespace(platform_id=-1 if elsewhere else case.platform_id, seq=case.seq, state=case.state)
+    context = SimpleNamespace(
+        case=before, procedure=SimpleNamespace(code="repair"), action=SimpleNamespace(code="hand_over")
+    )
+    listen.heard(context, change)  # type: ignore[arg-type]
     assert ("notice_moved" in seen) == elsewhere
-    assert "notice_moved" in registry.outbox_kinds() and Change is not None
-
-
-def _others(pk: int) -> tuple[int, ...]:
-    from xiuhua.city.platforms import platforms
-
-    return tuple(one for one in platforms().by_id if one != pk)
+    assert "notice_moved" in registry.outbox_kinds()
 
 
 def test_old_links_and_lines_are_swept(told: City, there: Provider, clock: TestClock) -> None:
-    case = told.act(told.act(told.handled(), "finish"), "close")
-    told.run()
-    dispatched(told)
+    case, _open = dispatched(told), dispatched(told)
     told.run()
     assert Outbox.objects.filter(kind=sweep.KIND, done_at__isnull=True).count() == 1, "a notice queues the sweep"
     clock.forward(days=2, hours=1)
@@ -143,6 +141,7 @@ def test_old_links_and_lines_are_swept(told: City, there: Provider, clock: TestC
     assert not Link.objects.exists()
     lines = Reader.objects.filter(notice__case=case)
     assert lines.exists()
+    Case.objects.filter(pk=case.pk).update(open=False)
     clock.forward(days=181)
     told.run()
     assert not lines.exists() and Notice.objects.filter(case=case).exists()
