@@ -36,7 +36,11 @@ def sweep(_row: Outbox) -> None:
     now = moments.now()
     ended = Link.objects.filter(expires_at__lt=now - LINKS).order_by("expires_at").values_list("pk", flat=True)
     Link.objects.filter(pk__in=list(ended[:BATCH])).delete()
-    old = Reader.objects.filter(notice__made_at__lt=now - LINES, notice__case__open=False).order_by("id").values_list("pk", flat=True)
+    old = (
+        Reader.objects.filter(notice__made_at__lt=now - LINES, notice__case__open=False)
+        .order_by("id")
+        .values_list("pk", flat=True)
+    )
     Reader.objects.filter(pk__in=list(old[:BATCH])).delete()
     if Link.objects.exists() or Reader.objects.exists():
         Outbox.objects.bulk_create([Outbox(**wake_up())], ignore_conflicts=True)

@@ -174,7 +174,9 @@ def of_case(request: HttpRequest, number: str) -> HttpResponse:
 def _state(one: Notice) -> Badge:
     if one.received_at is not None:
         return Badge(
-            HOW.get(one.received_how, one.received_how), "paused" if one.received_how in ("deemed", "moved") else "ok", "check"
+            HOW.get(one.received_how, one.received_how),
+            "paused" if one.received_how in ("deemed", "moved") else "ok",
+            "check",
         )
     if one.ring_at is not None:
         return Badge(_("To be rung"), "over", "phone")

@@ -6,6 +6,7 @@ Signatures are worked out here a second time, from the documentation, from what 
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
@@ -213,10 +214,8 @@ class _Smtp(socketserver.StreamRequestHandler):
         self.secure = True
 
     def handle(self) -> None:
-        try:
+        with contextlib.suppress(ssl.SSLError, ConnectionError):  # a client that does not trust us goes
             self._talk()
-        except (ssl.SSLError, ConnectionError):
-            pass  # the client does not trust us, and goes
 
     def _talk(self) -> None:
         server: Any = self.server
