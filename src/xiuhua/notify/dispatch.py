@@ -19,7 +19,7 @@ from xiuhua.casework.registry import outbox
 from xiuhua.city.calendar import calendar_for
 from xiuhua.city.models import User
 from xiuhua.manifest import Text
-from xiuhua.notify import links, people, receipts, words
+from xiuhua.notify import links, people, receipts, sweep, words
 from xiuhua.notify.channels import registry as channels
 from xiuhua.notify.models import Delivery, Notice, Reader
 from xiuhua.notify.rules import Rule, Span, rules_for
@@ -66,7 +66,7 @@ def _make(rule: Rule, case: Case, event: Event, party: people.Party) -> None:
         if asks and receipts.settled(notice, rule, event):
             return
         Reader.objects.bulk_create([Reader(notice=notice, user_id=pk) for pk in party.users])
-        rows = _rows(rule, notice, party, now)
+        rows = [*_rows(rule, notice, party, now), sweep.wake_up()]
         if asks and rule.receipt is not None:
             due = _after(case, now, rule.receipt.within)
             rows.append(write.outbox_row(f"notice_unanswered:{notice.pk}", "notice_unanswered", due, case.pk))
@@ -117,7 +117,7 @@ def send(row: Outbox) -> None:
     target = who if way.by == "channel" else people.address_of(user, way.by) if user else _reporter(notice, who)
     if channel is None or not target:
         _note(notice, step, medium, user, "no_address", target="" if channel else str(who) * (way.by == "channel"))
-        _hasten(notice, step, who)
+        _next(notice, step, who)
         if way.by == "channel" and channel is None:
             raise trouble.Hopeless(f"no channel {who!r} is configured")
         return
@@ -135,7 +135,7 @@ def send(row: Outbox) -> None:
     except Exception as error:
         if trouble.is_dead(error, row.attempts):
             _note(notice, step, medium, user, "failed", shown, trouble.words(error))
-            _hasten(notice, step, who)
+            _next(notice, step, who)
         raise
     _note(notice, step, medium, user, "sent", shown, reference=reference)
 
@@ -177,6 +177,19 @@ def _note(
         reference=reference[:200],
         at=moments.now(),
     )
+
+
+def _next(notice: Notice, step: int, who: str) -> None:
+    """A way is at its end: the next one of the same person is due, and after the last of all the dispatcher rings."""
+    _hasten(notice, step, who)
+    if not notice.readers.exists():
+        return  # a reporter, a group or a system: the page of failed effects shows it
+    seen = list(Delivery.objects.filter(notice=notice).values_list("step", "user_id", "state"))
+    ended = {f"notify:{notice.pk}:{at}:{user}" for at, user, _state in seen}
+    ways = Outbox.objects.filter(kind="notify", case_id=notice.case_id, key__startswith=f"notify:{notice.pk}:")
+    states = {state for _at, _user, state in seen}
+    if "sent" not in states and "failed" in states and set(ways.values_list("key", flat=True)) <= ended:
+        receipts.to_be_rung(notice.pk)
 
 
 def _hasten(notice: Notice, step: int, who: str) -> None:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from xiuhua.casework.trouble import Hopeless, NotNow
-from xiuhua.notify.channels import dingtalk, email, webhook, wecom
+from xiuhua.notify.channels import dingtalk, email, guard, wecom
 from xiuhua.notify.channels.http import Unreachable
 from xiuhua.notify.commands import faults_of_rules
 
@@ -49,6 +49,6 @@ def probe(channel: Any) -> str:
             return f"{channel.host}:{channel.port}"
     parts = urlsplit(channel.url if channel.kind == "webhook" else channel.base)
     host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
-    address = webhook.address_of(host, port) if channel.kind == "webhook" else host
+    address = guard.address_of(host, port)
     with socket.create_connection((address, port), timeout=channel.timeout):
         return f"{host}:{port}"

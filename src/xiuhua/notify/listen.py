@@ -22,5 +22,7 @@ def heard(ctx: Context, change: Change) -> None:
     for rule in rules.rules:
         if rule.fits(ctx.procedure.code, ctx.action.code, enters):
             change.send("notice", rule.code)
+    if "platform_id" in change.columns and ctx.case.seq and platform.id != ctx.case.platform_id:
+        change.send("notice_moved", ctx.action.code)
     if rules.receipts_by(ctx.action.code):
         change.send("notice_answered", ctx.action.code)

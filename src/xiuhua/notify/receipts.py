@@ -15,7 +15,7 @@ from xiuhua.casework.models import Event, Outbox
 from xiuhua.casework.registry import outbox
 from xiuhua.city.access import SYSTEM, Actor
 from xiuhua.manifest import Text
-from xiuhua.notify.models import Notice, Reader, Ring
+from xiuhua.notify.models import Link, Notice, Reader, Ring
 from xiuhua.notify.rules import Rule, rules_for
 
 RUNG = builtin.own_action("notice_rung", "电话催收", "Rung about a notice")
@@ -78,12 +78,29 @@ def answered(row: Outbox) -> None:
         received(notice.pk, "deemed" if codes[notice.rule] else "action", event.actor_user_id, event.at)
 
 
+@outbox("notice_moved", in_order=False, title=Text("移交后通知终止", "Notices of a case handed over end"))
+def moved(row: Outbox) -> None:
+    """The case went to another platform: what was told before the step has no addressee any more, and its links end."""
+    event = Event.objects.filter(pk=int(row.key.split(":")[1])).first()
+    if event is None:
+        return
+    before = Event.objects.filter(case_id=event.case_id, seq__lt=event.seq).values("pk")
+    open_ones = Notice.objects.filter(case_id=event.case_id, received_at__isnull=True, event__in=before)
+    Link.objects.filter(notice__in=open_ones.values("pk")).update(expires_at=event.at)
+    open_ones.update(received_at=event.at, received_how="moved")
+
+
+def to_be_rung(notice_id: int) -> None:
+    """Onto the ring list, unless it was received or stands there."""
+    Notice.objects.filter(pk=notice_id, received_at__isnull=True, ring_at__isnull=True, case__open=True).update(
+        ring_at=moments.now()
+    )
+
+
 @outbox("notice_unanswered", in_order=False, title=Text("通知无回执", "A notice has no receipt"))
 def unanswered(row: Outbox) -> None:
     """The receipt is due and has not come: the dispatcher rings."""
-    Notice.objects.filter(
-        pk=int(row.key.split(":")[1]), received_at__isnull=True, ring_at__isnull=True, case__open=True
-    ).update(ring_at=moments.now())
+    to_be_rung(int(row.key.split(":")[1]))
 
 
 @outbox("notice_deemed", in_order=False, title=Text("通知视为送达", "A notice is deemed received"))

@@ -22,5 +22,5 @@ ROOM = Manifest(
         ),
         Command("notify check", "xiuhua.notify.commands:check", "check the notice rules"),
     ),
-    imports=("xiuhua.notify.listen", "xiuhua.notify.dispatch", "xiuhua.notify.receipts"),
+    imports=("xiuhua.notify.listen", "xiuhua.notify.dispatch", "xiuhua.notify.receipts", "xiuhua.notify.sweep"),
 )

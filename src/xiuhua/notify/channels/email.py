@@ -40,6 +40,10 @@ def send(channel: Smtp, address: str, message: Message) -> str:
         raise _trouble(channel, code) from None
     except smtplib.SMTPResponseException as error:
         raise _trouble(channel, error.smtp_code) from None
+    except ssl.SSLError as error:
+        raise http.Unreachable(f"{channel.host}: {http.tls_trouble(error)}") from None
+    except smtplib.SMTPNotSupportedError:
+        raise Hopeless(f"{channel.host}: the server offers no STARTTLS") from None
     except (smtplib.SMTPException, OSError) as error:
         raise http.Unreachable(f"{channel.host}: {type(error).__name__}") from None
     return str(mail["Message-ID"])

@@ -12,7 +12,7 @@ from xiuhua.casework.ids import new_id
 class Notice(models.Model):
     """One party told of one event under one rule. ``text`` is what was said, in both languages; erasure empties it.
 
-    ``ring_at``: since when the dispatcher is to ring. ``received_how``: read, link, action, rung or deemed.
+    ``ring_at``: since when the dispatcher is to ring. ``received_how``: read, link, action, rung or deemed; moved: the case was handed over.
     """
 
     id = models.BigIntegerField(primary_key=True, default=new_id)

@@ -39,6 +39,7 @@ HOW = {
     "action": Text("已办理", "Acted on"),
     "rung": Text("电话已告知", "Told by telephone"),
     "deemed": Text("视为送达", "Deemed received"),
+    "moved": Text("案件已移交，终止", "Ended: case handed over"),
 }
 _STATES = {
     "sent": (Text("已发出", "Sent"), "ok"),
@@ -173,7 +174,9 @@ def of_case(request: HttpRequest, number: str) -> HttpResponse:
 def _state(one: Notice) -> Badge:
     if one.received_at is not None:
         return Badge(
-            HOW.get(one.received_how, one.received_how), "ok" if one.received_how != "deemed" else "paused", "check"
+            HOW.get(one.received_how, one.received_how),
+            "paused" if one.received_how in ("deemed", "moved") else "ok",
+            "check",
         )
     if one.ring_at is not None:
         return Badge(_("To be rung"), "over", "phone")

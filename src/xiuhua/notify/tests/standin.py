@@ -6,10 +6,12 @@ Signatures are worked out here a second time, from the documentation, from what 
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
 import socketserver
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -183,10 +185,13 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def provider() -> Iterator[Provider]:
+def provider(tls: ssl.SSLContext | None = None) -> Iterator[Provider]:
+    """One on loopback; with ``tls`` it speaks HTTPS."""
     found = Provider()
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Own", (Handler,), {"provider": found}))
-    found.url = f"http://127.0.0.1:{server.server_address[1]}"
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    found.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
@@ -200,14 +205,35 @@ def provider() -> Iterator[Provider]:
 class _Smtp(socketserver.StreamRequestHandler):
     """RFC 5321 as far as one message needs it; log-in by PLAIN."""
 
-    def handle(self) -> None:
+    secure = False
+
+    def _secure(self) -> None:
         server: Any = self.server
+        self.connection = server.tls.wrap_socket(self.connection, server_side=True)
+        self.rfile, self.wfile = self.connection.makefile("rb"), socketserver._SocketWriter(self.connection)
+        self.secure = True
+
+    def handle(self) -> None:
+        with contextlib.suppress(ssl.SSLError, ConnectionError):  # a client that does not trust us goes
+            self._talk()
+
+    def _talk(self) -> None:
+        server: Any = self.server
+        if server.security == "tls":
+            self._secure()
         self.wfile.write(b"220 stand-in\r\n")
         sender, to, known = "", [], False
         while line := self.rfile.readline().decode().strip():
             verb = line.upper()
             if verb.startswith("EHLO"):
-                self.wfile.write(b"250-stand-in\r\n250 AUTH PLAIN\r\n")
+                self.wfile.write(b"250-stand-in\r\n")
+                if server.security == "starttls" and not self.secure:
+                    self.wfile.write(b"250 STARTTLS\r\n")  # no log-in before TLS
+                else:
+                    self.wfile.write(b"250 AUTH PLAIN\r\n")
+            elif verb == "STARTTLS" and server.security == "starttls":
+                self.wfile.write(b"220 go\r\n")
+                self._secure()
             elif verb.startswith("AUTH PLAIN"):
                 known = base64.b64decode(line.split()[2]) == f"\0house\0{SECRET}".encode()
                 self.wfile.write(b"235 ok\r\n" if known else b"535 no\r\n")
@@ -225,6 +251,7 @@ class _Smtp(socketserver.StreamRequestHandler):
                 while (one := self.rfile.readline()) != b".\r\n":
                     lines.append(one)
                 server.mails.append((sender, to, b"".join(lines)))
+                server.secure.append(self.secure)
                 self.wfile.write(b"250 ok\r\n")
             elif verb == "QUIT":
                 self.wfile.write(b"221 bye\r\n")
@@ -234,10 +261,10 @@ class _Smtp(socketserver.StreamRequestHandler):
 
 
 @contextmanager
-def smtp() -> Iterator[Any]:
-    """A mail server; ``mails`` are (sender, recipients, bytes)."""
+def smtp(security: str = "none", tls: ssl.SSLContext | None = None) -> Iterator[Any]:
+    """A mail server; ``mails`` are (sender, recipients, bytes), ``secure`` whether each came in TLS."""
     server: Any = socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Smtp)
-    server.mails = []
+    server.mails, server.secure, server.security, server.tls = [], [], security, tls
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from xiuhua.casework.trouble import Hopeless, NotNow
-from xiuhua.notify.channels import access_token, registry, sms_aliyun, sms_tencent, webhook
+from xiuhua.notify.channels import access_token, guard, registry, sms_aliyun, sms_tencent, webhook
 from xiuhua.notify.channels.http import Unreachable
 from xiuhua.notify.channels.message import Message
 from xiuhua.notify.tests.standin import SECRET, Provider, provider, smtp
@@ -185,13 +185,13 @@ def test_the_example_of_standard_webhooks() -> None:
      "fc00::1", "fe80::1%eth0", "::ffff:10.0.0.1", "2002:0a00:0001::1"],
 )  # fmt: skip
 def test_private_addresses_are_shut(address: str) -> None:
-    assert not webhook.is_open(address)
+    assert not guard.is_open(address)
 
 
 def test_public_and_allowed_addresses_are_open() -> None:
     allowed = (ipaddress.ip_network("10.20.0.0/16"),)
-    assert webhook.is_open("114.114.114.114") and webhook.is_open("2400:3200::1")
-    assert webhook.is_open("10.20.3.4", allowed) and not webhook.is_open("10.21.3.4", allowed)
+    assert guard.is_open("114.114.114.114") and guard.is_open("2400:3200::1")
+    assert guard.is_open("10.20.3.4", allowed) and not guard.is_open("10.21.3.4", allowed)
 
 
 def test_a_webhook_into_the_house_is_refused_before_it_is_called(there: Provider, settings: Any) -> None:
@@ -246,3 +246,20 @@ def test_headers_cannot_be_smuggled() -> None:
         bad = Message("1", "a\r\nBcc: x@evil.example", "b")
         registry.send(mailer(server.server_address[1]), "a@unit.example", bad)
     assert server.mails[0][1] == ["a@unit.example"] and b"\nBcc:" not in server.mails[0][2]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "webhook"])
+def test_no_way_leads_into_the_house_unless_that_is_allowed(there: Provider, settings: Any, kind: str) -> None:
+    settings.NOTIFY_PRIVATE = ()
+    with pytest.raises(Hopeless, match="XIUHUA_NOTIFY_PRIVATE"):
+        registry.send(channel(kind, there.url), TARGETS.get(kind, ""), SAID)
+    assert there.hits == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_way_follows_a_redirect(there: Provider, kind: str) -> None:
+    with provider() as elsewhere:
+        there.answers = [(307, {}, {"Location": f"{elsewhere.url}/hook"})]
+        with pytest.raises(Hopeless, match="redirects are not followed"):
+            registry.send(channel(kind, there.url), TARGETS.get(kind, ""), SAID)
+        assert elsewhere.hits == 0
