@@ -86,6 +86,7 @@ def test_from_report_to_close(walk: Walk) -> None:
     _handle(walk)
     _check_and_close(walk)
     _look_around(walk)
+    _rules(walk)
     _nothing_and_not_allowed(walk)
     checked = walk.server.command("log", "verify")
     assert checked.returncode == 0, checked.stdout + checked.stderr
@@ -168,8 +169,51 @@ def _look_around(walk: Walk) -> None:
         ("hotline", f"cases/{walk.number}/personal/reporter_phone/"),
         ("leader", "clock-orders/"),
         ("admin", "outbox/"),
+        ("admin", "rules/"),
+        ("admin", "rules/routing/"),
     ):
         walk.look(walk.go(name, path), f"{name}-{path.strip('/').replace('/', '-')}")
+
+
+def _rules(walk: Walk) -> None:
+    """A limit of the city's own: a fault, a preview, published, taken back."""
+    page = walk.go("admin", "rules/procedure/city_case.two_centre/")
+    walk.look(page, "rule")
+    text = "override: city_case\nfor: two_centre\nclocks:\n  intake: {limit: {value: 20, unit: fortnight}}\n"
+    page.locator("#text").fill(text)
+    page.locator("button[value=check]").click()
+    page.locator(".x-faults a").first.click()
+    chosen = page.evaluate(
+        "(() => { const e = document.activeElement; return e.value.slice(e.selectionStart, e.selectionEnd) })()"
+    )
+    assert chosen.startswith("limit"), "the place of the fault is one click away"
+    assert page.locator("#text").input_value() == text
+    walk.look(page, "rule-fault")
+    page.locator("#text").fill(text.replace("fortnight", "minute"))
+    page.locator("button[value=check]").click()
+    page.locator(".x-diff .is-new").first.wait_for()
+    walk.look(page, "rule-preview")
+    page.locator("#reason").fill("2026-12")
+    page.locator("button[value=publish]").click()
+    page.locator("#versions").wait_for()
+    walk.look(page, "rule-published")
+    base = page.locator("input[name=base]").input_value()
+    page.evaluate("document.querySelector('input[name=base]').value = '0'")
+    with walk.expecting(409):
+        page.locator("#text").fill(text.replace("20, unit: fortnight", "30, unit: minute"))
+        page.locator("#reason").fill("2026-13")
+        page.locator("button[value=publish]").click()
+        page.locator("[role=alert]").first.wait_for()
+        walk.look(page, "rule-overtaken")
+    assert base != "0"
+    walk.look(walk.go("admin", "procedures/"), "procedures-own")
+    walk.look(walk.go("admin", "procedures/city_case/"), "procedure-own")
+    walk.look(walk.go("admin", "rules/"), "rules-own")
+    page = walk.go("admin", f"rules/procedure/city_case.two_centre/?version={base}")
+    walk.look(page, "rule-version")
+    page.locator("#reason").fill("2026-14")
+    page.locator("button[value=withdraw]").click()
+    page.locator("button[value=withdraw]").wait_for(state="detached")
 
 
 def _nothing_and_not_allowed(walk: Walk) -> None:
