@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from live import Live, picture
@@ -19,7 +20,7 @@ from live import Live, picture
 from xiuhua.demo.tests.small_city import POINT
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import Browser, BrowserContext, Locator, Page
 
 SIZES = {"desk": {"width": 1440, "height": 900}, "phone": {"width": 390, "height": 844}}
 RULES = ("wcag2a", "wcag2aa", "wcag21aa", "wcag22aa")
@@ -146,6 +147,9 @@ class Walk:
             page.wait_for_selector("[data-map-state=ready]")
         wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wide <= 0, f"{name}: {wide} px too wide on {self.size}"
+        if self.size == "phone" and (frame := page.locator(".x-frame")).count():
+            ground = frame.evaluate("one => getComputedStyle(one).backgroundImage")
+            assert ground == "none", f"{name}: the ground of the side bar is drawn where there is none"
         # As high as the page is: what is measured must not lie under a bar only because of where it was scrolled to.
         height = max(SIZES[self.size]["height"], page.evaluate("document.documentElement.scrollHeight"))
         page.set_viewport_size({"width": SIZES[self.size]["width"], "height": height})
@@ -196,9 +200,18 @@ class Walk:
         """From the case page by the button of the action, as a person goes."""
         number = number or self.number
         page = self.go(name, f"cases/{number}/")
-        page.locator(f"a[href$='/cases/{number}/do/{action}/']:visible").first.click()
+        button = page.locator(f"a[href$='/cases/{number}/do/{action}/']:visible").first
+        self.until(page, button)
+        button.click()
         page.locator("form.x-form").wait_for()
         return page
+
+    def until(self, page: Page, one: Locator) -> None:
+        """Asks again until it is there: what another case has caused comes by the outbox, a moment after its answer."""
+        end = monotonic() + 60
+        while not one.is_visible():
+            assert monotonic() < end, f"{page.url}: no {one}"
+            page.reload()
 
     def do(self, name: str, action: str, number: str = "", **answers: Any) -> Page:
         page = self.open(name, action, number)
@@ -261,7 +274,7 @@ class Walk:
         """The task that waits for this collector, found in the inbox."""
         page = self.go(name, "")
         link = page.locator(f"a[href*='/cases/{self.number}-']:visible").first
-        link.wait_for()
+        self.until(page, link)
         found = re.search(r"/cases/([^/]+)/", link.get_attribute("href") or "")
         assert found
         return found[1]

@@ -167,7 +167,7 @@ def _hand_over(rules: Procedure, act: Action, case: Case, answers: Mapping[str, 
     """The same procedure as it is in force where the case goes; None when the answer names no platform."""
     assert act.assigns is not None
     to = _from_parent(act.assigns.platform, case, answers)
-    platform = Platform.objects.filter(pk=to).first() if to is not None else None
+    platform = platforms.platforms().row(pk=to)
     if platform is None or platform.pk == case.platform_id:
         return None
     version, there = library.current(rules.code, platform)
@@ -193,7 +193,10 @@ def _child(spawn: Spawn, parent_act: Action, case: Case, actor: Actor, answers: 
         where = permits.acting_platform(actor, case, parent_act)
     elif spawn.platform != "case":
         where = answers.get(spawn.platform[1:]) or where
-    version, rules = library.current(spawn.procedure, Platform.objects.get(pk=where))
+    platform = platforms.platforms().row(pk=where)
+    if platform is None:
+        raise Platform.DoesNotExist
+    version, rules = library.current(spawn.procedure, platform)
     act = rules.actions[spawn.action]
     data = {}
     for name, value in spawn.data.items():

@@ -125,16 +125,13 @@ def _row_shows(actor: Actor, case: Case) -> bool:
     """The part of `visible` that needs only the case's columns; False says nothing."""
     if actor.kind == "system":
         return True
-    known = platforms()
     for seat in actor.seats_with("case.read"):
         role = roles.role(seat.role)
         if role is None:
             continue
         if role.reads in (Reads.ALL, Reads.PLATFORM):
-            reach = known.reach(seat.platform_id) if role.reads == Reads.ALL else frozenset({seat.platform_id})
-            if role.reads == Reads.ALL and len(reach) >= len(known.by_id):
-                return True
-            if case.platform_id in reach and _in_division(seat, case):
+            reach = _reach(seat, role.reads)
+            if reach is None or (case.platform_id in reach and _in_division(seat, case)):
                 return True
         elif role.reads == Reads.ORGANISATION and seat.organisation_id is not None:
             tree = organisations.tree().subtree_ids(seat.organisation_id)
@@ -143,6 +140,24 @@ def _row_shows(actor: Actor, case: Case) -> bool:
     if actor.user_id is None or not actor.has("case.read"):
         return False
     return actor.user_id in (case.created_by_id, case.holder_user_id)
+
+
+def _reach(seat: Seat, reads: Reads) -> frozenset[int] | None:
+    """The platforms whose cases a seat reads (`Reads.ALL` or `Reads.PLATFORM`); None: everything there is."""
+    if reads == Reads.PLATFORM:
+        return frozenset({seat.platform_id})
+    known = platforms()
+    reach = known.reach(seat.platform_id)
+    return None if len(reach) >= len(known.by_id) else reach
+
+
+def _area(prefix: str) -> Q:
+    """Cases in a division, by the codes of their place."""
+    return (
+        Q(community__startswith=prefix) | Q(sub_district__startswith=prefix) | Q(county__startswith=prefix)
+        if prefix
+        else Q()
+    )
 
 
 def visible(actor: Actor, cases: QuerySet[Case] | None = None) -> QuerySet[Case]:
@@ -155,17 +170,10 @@ def visible(actor: Actor, cases: QuerySet[Case] | None = None) -> QuerySet[Case]
         role = roles.role(seat.role)
         if role is None:
             continue
-        area = Q()
-        if seat.division_prefix:
-            area = (
-                Q(community__startswith=seat.division_prefix)
-                | Q(sub_district__startswith=seat.division_prefix)
-                | Q(county__startswith=seat.division_prefix)
-            )
+        area = _area(seat.division_prefix)
         if role.reads in (Reads.ALL, Reads.PLATFORM):
-            known = platforms()
-            reach = known.reach(seat.platform_id) if role.reads == Reads.ALL else frozenset({seat.platform_id})
-            if role.reads == Reads.ALL and len(reach) >= len(known.by_id):
+            reach = _reach(seat, role.reads)
+            if reach is None:
                 return cases
             here = Q(platform_id=seat.platform_id) if len(reach) == 1 else Q(platform_id__in=reach)
             handed = Q(pk__in=Party.objects.filter(platform_id=seat.platform_id).values("case_id"))
@@ -200,13 +208,7 @@ def _waiting(actor: Actor) -> Q:
             mine &= Q(holder_org_id__in=organisations.tree().subtree_ids(seat.organisation_id))
         else:
             mine &= Q(platform_id=seat.platform_id)
-        if seat.division_prefix:
-            mine &= (
-                Q(community__startswith=seat.division_prefix)
-                | Q(sub_district__startswith=seat.division_prefix)
-                | Q(county__startswith=seat.division_prefix)
-            )
-        waiting |= mine
+        waiting |= mine & _area(seat.division_prefix)
         if seat.organisation_id is not None and seat.role == "unit":
             hands |= Q(organisation_id=seat.organisation_id)
         hands |= Q(role=seat.role, user__isnull=True, organisation__isnull=True, case__platform_id=seat.platform_id)

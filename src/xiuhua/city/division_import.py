@@ -14,7 +14,6 @@ from typing import Any
 import shapely
 import yaml
 from django.db import transaction
-from pypinyin import lazy_pinyin
 from shapely.geometry import shape
 
 from xiuhua.city import memory, platforms
@@ -54,6 +53,8 @@ class ImportedCity:
 
 def english_name(name: str) -> str:
     """A division's name in pinyin with its kind in English: 温泉街道 -> Wenquan Sub-district."""
+    from pypinyin import lazy_pinyin  # heavy, and needed by imports of data alone
+
     stem, kind = name, ""
     for ending, english in _ENDINGS:
         if name.endswith(ending) and len(name) > len(ending):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pypinyin import Style, lazy_pinyin
-
 
 def initials(text: str) -> str:
     """Lower-case initials of the syllables; Latin letters and digits stay, punctuation is left out.
@@ -11,5 +9,8 @@ def initials(text: str) -> str:
     >>> initials("供水井盖")
     'gsjg'
     """
+    # Half a second and its dictionaries in memory, which a process that serves pages never needs.
+    from pypinyin import Style, lazy_pinyin
+
     parts = lazy_pinyin(text, style=Style.FIRST_LETTER, errors=lambda other: other)
     return "".join(c for c in "".join(parts).lower() if c.isascii() and c.isalnum())

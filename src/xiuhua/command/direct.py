@@ -12,12 +12,11 @@ import logging
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from hashlib import sha256
 from math import cos, radians
 
-from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from pydantic import BaseModel, ConfigDict, Field
 
 from xiuhua.casework import rule_files
@@ -185,8 +184,8 @@ def _alike_near(case: Case, metres: int) -> bool:
 
 def _sampled(case: Case, percent: int) -> bool:
     """The same answer for the same case however often it is asked, and none that a reporter can choose."""
-    drawn = int.from_bytes(sha256(f"{case.pk}:{settings.SECRET_KEY}".encode()).digest()[:4], "big")
-    return drawn % 100 < percent
+    drawn = salted_hmac("xiuhua.command.direct", str(case.pk), algorithm="sha256").digest()
+    return int.from_bytes(drawn[:4], "big") % 100 < percent
 
 
 @effect("direct_dispatch")

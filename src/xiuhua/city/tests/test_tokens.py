@@ -44,6 +44,22 @@ def test_a_token_acts_for_its_person_with_its_scopes(user: User) -> None:
     assert actor.has("case.read") and not actor.has("case.act")
 
 
+def test_a_token_brings_every_seat_of_today_as_a_log_in_does(user: User) -> None:
+    county = Platform.objects.create(code="421221", name="县", level="county", adcode="421221", parent=user.platform)
+    today = timezone.localdate()
+    for code, since, until in (
+        ("b", date(2020, 1, 1), today),
+        ("c", today, None),
+        ("d", today + timedelta(days=1), None),
+        ("e", date(2020, 1, 1), today - timedelta(days=1)),
+    ):
+        post = Post.objects.create(code=code, name=code, role="duty_chief", platform=county, division_prefix="421221")
+        Appointment.objects.create(user=user, post=post, since=since, until=until)
+    actor = tokens.authenticate(issue(user)[1])
+    assert actor == actor_for(user).with_scopes(["case.read"])
+    assert actor is not None and len(actor.seats) == 3
+
+
 def test_a_scope_is_lost_with_the_post(user: User) -> None:
     _row, raw = issue(user)
     Appointment.objects.update(until=timezone.localdate() - timedelta(days=1))

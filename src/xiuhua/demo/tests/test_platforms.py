@@ -55,7 +55,10 @@ def two(city: Platform) -> Two:
 
 
 def sees(two: Two, name: str, case: Case | None = None) -> bool:
-    return permits.visible(two.who(name)).filter(pk=(case or two.case).pk).exists()
+    one = Case.objects.get(pk=(case or two.case).pk)
+    listed = permits.visible(two.who(name)).filter(pk=one.pk).exists()
+    assert permits.sees(two.who(name), one) is listed, "what is opened by its number is what is listed"
+    return listed
 
 
 # -- the city supervises ---------------------------------------------------------------------------------------
