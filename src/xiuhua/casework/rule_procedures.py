@@ -100,13 +100,16 @@ class ProcedureBook:
 
 
 def _changes(made: Library) -> list[Change]:
+    """Against what is in force; for a new override that is its base."""
     old = {(row.code, row.variant): row for row in ProcedureVersion.objects.filter(active=True)}
+    bases = {code: row.text for (code, variant), row in old.items() if not variant}
     found = []
     for place, new in made.procedures.items():
         row = old.pop(place, None)
         if row is None or row.digest != new.digest:
+            before = row.text if row else bases.get(place[0], "")
             found.append(
-                Change(_titled(new.title, place[1]), readable(row.text) if row else "", readable(new.text), new)
+                Change(_titled(new.title, place[1]), readable(before) if before else "", readable(new.text), new)
             )
     for (_code, variant), row in old.items():
         found.append(Change(_titled(Text(row.title_zh, row.title_en), variant), readable(row.text), ""))
