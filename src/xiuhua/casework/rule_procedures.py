@@ -100,19 +100,22 @@ class ProcedureBook:
 
 
 def _changes(made: Library) -> list[Change]:
-    """Against what is in force; for a new override that is its base."""
-    old = {(row.code, row.variant): row for row in ProcedureVersion.objects.filter(active=True)}
-    bases = {code: row.text for (code, variant), row in old.items() if not variant}
+    """Against what is in force: a platform whose variant is not there runs by the plain procedure, before and after."""
+    active = {(row.code, row.variant): row for row in ProcedureVersion.objects.filter(active=True)}
     found = []
-    for place, new in made.procedures.items():
-        row = old.pop(place, None)
-        if row is None or row.digest != new.digest:
-            before = row.text if row else bases.get(place[0], "")
-            found.append(
-                Change(_titled(new.title, place[1]), readable(before) if before else "", readable(new.text), new)
-            )
-    for (_code, variant), row in old.items():
-        found.append(Change(_titled(Text(row.title_zh, row.title_en), variant), readable(row.text), ""))
+    for (code, variant), new in made.procedures.items():
+        row = active.get((code, variant)) or active.get((code, ""))
+        if row is not None and row.digest == new.digest:
+            continue
+        before, after = readable(row.text) if row else "", readable(new.text)
+        if before != after:
+            found.append(Change(_titled(new.title, variant), before, after, new))
+    for (code, variant), row in active.items():
+        if (code, variant) in made.procedures:
+            continue
+        base = made.procedures.get((code, ""))
+        title = _titled(Text(row.title_zh, row.title_en), variant)
+        found.append(Change(title, readable(row.text), readable(base.text) if base else "", base))
     return found
 
 

@@ -222,7 +222,7 @@ def test_the_page_checks_previews_and_publishes(desk: Desk) -> None:  # noqa: F8
     got = admin.post(address, {"text": OVERRIDE, "do": "check", "base": "0"})
     page = got.content.decode()
     assert got.status_code == 200 and "<svg" in page and not RuleVersion.objects.exists()
-    assert 0 < page.count('class="is-new"') < 10, "beside its base a new override shows what it changes, not all it is"
+    assert 0 < page.count('class="is-new"') < 10, "beside what the platform runs by now, not as if all were new"
     got = admin.post(address, {"text": OVERRIDE, "do": "publish", "base": "0", "reason": " "})
     assert got.status_code == 422 and "Say why" in got.content.decode() and not RuleVersion.objects.exists()
     sent = {"text": OVERRIDE.replace("\n", "\r\n"), "do": "publish", "base": "0", "reason": "Document 12"}
