@@ -10,7 +10,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import mark_safe
-from django.utils.translation import get_language
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
 from xiuhua.casework import builtin, clock, diagram, engine, library, moments, permits, reveal
@@ -210,7 +210,7 @@ def _holding(case: Case, rules: Procedure, names: dict[int, str], above: Case | 
         (case.supervised, _("Supervised")),
     ):
         if count:
-            rows.append(Row(label, _("%(count)s times") % {"count": count}))
+            rows.append(Row(label, ngettext("%(count)s time", "%(count)s times", count) % {"count": count}))
     return rows
 
 

@@ -89,6 +89,14 @@ def _overridable() -> list[tuple[str, Text]]:
     ]
 
 
+def _heading(book: Book, name: str) -> Text:
+    """A platform's file says whose it is and of which book."""
+    title = book.title_of(name)
+    if not book.platform_of(name):
+        return title
+    return Text(f"{book.title.zh} · {title.zh}", f"{book.title.en} · {title.en}")
+
+
 def _source(row: RuleVersion | None) -> Badge:
     if row is None or not row.text:
         return Badge(_("as shipped"), "done")
@@ -185,12 +193,12 @@ class _Editor:
 
     def __init__(self, book: Book, name: str, versions: list[RuleVersion], text: str) -> None:
         self.book, self.name, self.versions, self.text = book, name, versions, text
-        self.title = book.title_of(name)
+        self.title = _heading(book, name)
         self.base = versions[0].version if versions else 0
         self.reason = self.reason_wrong = ""
         self.faults: tuple[FaultLine, ...] = ()
         self.shown: tuple[Shown, ...] = ()
-        self.checked = self.unchanged = False
+        self.checked = self.unchanged = self.out_of_use = False
         self.overtaken: RuleVersion | None = None
         self.old: RuleVersion | None = None
 
@@ -203,6 +211,7 @@ class _Editor:
             verdict = self.book.judge(self.name, text or " ")
         except SourcesBroken as broken:
             self.broken(broken)
+            self.out_of_use = only_faults
             return False
         if not only_faults:
             self.checked, self.shown = True, tuple(_shown(change) for change in verdict.changes)

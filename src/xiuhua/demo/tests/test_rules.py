@@ -204,7 +204,7 @@ def test_rules_that_no_longer_fit_are_out_of_use_and_said(desk: Desk) -> None:  
     memory.forget()
     assert routing.rules().order["component"][0] == "owner"
     page = client().get("/rules/routing/").content.decode()
-    assert "nothing is published" in page and "is required" in page
+    assert "no longer takes effect" in page and "is required" in page
 
 
 # -- pages -------------------------------------------------------------------------------------------------------------
