@@ -311,7 +311,7 @@ def _key(walk: Walk, draft: Draft) -> str:
 def _report_row(walk: Walk, raw: Raw, draft: Draft, shaped: bool) -> list[Any]:
     """The row as it came, after its number and what is wrong with it."""
     titles = {header: name for name, header in ((n, h) for h, n in walk.mapping.items())}
-    by_name = {name: header for header, name in titles.items()}
+    by_name = {"position": "位置 Position"} | {name: header for header, name in titles.items()}
     said = "；".join(
         f"{by_name.get(f.column, '')}{'：' if by_name.get(f.column) else ''}{f.message.zh} {f.message.en}"
         for f in draft.faults

@@ -71,7 +71,7 @@ def _encoding(path: Path, start: bytes, wanted: str) -> str:
         tries = ["utf-8-sig", "gb18030"]
     else:
         tries = [_NAMES.get(wanted, "utf-8-sig")]
-    line = 0
+    furthest = 0
     for one in tries:
         line, decoder = 1, codecs.getincrementaldecoder(one)()
         try:
@@ -82,9 +82,10 @@ def _encoding(path: Path, start: bytes, wanted: str) -> str:
                 decoder.decode(b"", final=True)
             return one
         except UnicodeDecodeError:
-            continue
+            # The encoding that reads furthest is most likely the right one: its line is where to look.
+            furthest = max(furthest, line)
     said = "、".join(tries)
     raise FileRefused(
-        f"第{line}行不是 {said} 编码；请换一种编码，或另存为 UTF-8。",
-        f"Line {line} is not in {', '.join(tries)}; choose another encoding or save the file as UTF-8.",
+        f"第{furthest}行不是 {said} 编码；请换一种编码，或另存为 UTF-8。",
+        f"Line {furthest} is not in {', '.join(tries)}; choose another encoding or save the file as UTF-8.",
     )
