@@ -45,7 +45,7 @@ KEEP = timedelta(days=30)
 _PLACE = {
     "lon": "lon", "lng": "lon", "longitude": "lon", "经度": "lon", "x": "lon", "横坐标": "lon", "东坐标": "lon",
     "lat": "lat", "latitude": "lat", "纬度": "lat", "y": "lat", "纵坐标": "lat", "北坐标": "lat",
-    "wkt": "wkt", "geometry": "wkt", "图形": "wkt",
+    "wkt": "wkt", "geometry": "wkt", "图形": "wkt", "图形wkt": "wkt", "shape": "wkt", "shapewkt": "wkt",
 }  # fmt: skip
 #: Columns that the report adds before those of the file; passed over when it is sent again.
 REPORT_COLUMNS = ("行号 Row", "问题 Problem")
