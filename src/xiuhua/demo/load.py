@@ -46,17 +46,18 @@ def main(argv: list[str]) -> int:
 @contextmanager
 def _unhurried_disk() -> Iterator[None]:
     """A demo that is lost with the power is loaded again: no need to wait for the disk at every commit."""
-    if connection.vendor != "sqlite":
-        yield
-        return
+    get, put = {
+        "sqlite": ("PRAGMA synchronous", "PRAGMA synchronous = {}"),
+        "postgresql": ("SHOW synchronous_commit", "SET synchronous_commit = {}"),
+    }[connection.vendor]
     with connection.cursor() as cursor:
-        cursor.execute("PRAGMA synchronous")
+        cursor.execute(get)
         (before,) = cursor.fetchone()
-        cursor.execute("PRAGMA synchronous = OFF")
+        cursor.execute(put.format("off"))
         try:
             yield
         finally:
-            cursor.execute(f"PRAGMA synchronous = {int(before)}")
+            cursor.execute(put.format(before))
 
 
 def load(*, cases: int = 0, seed: int = SEED, now: datetime | None = None) -> None:

@@ -9,11 +9,13 @@ from functools import cache
 from typing import Any
 
 import pytest
+from django.core.cache import cache as cache_of_pages
 
 from xiuhua.casework import deliver, engine, library, moments
 from xiuhua.casework.models import Case
 from xiuhua.casework.procedures import Library, load, package_sources
-from xiuhua.city import memory
+from xiuhua.casework.tests.api_client import ALL_SCOPES, Api, Caller
+from xiuhua.city import memory, tokens
 from xiuhua.city.access import Actor, actor_for
 from xiuhua.city.models import Appointment, Organisation, Platform, Post, User
 
@@ -155,3 +157,16 @@ def city(transactional_db: None, clock: TestClock) -> City:
 @pytest.fixture
 def make_case(city: City) -> Callable[..., Case]:
     return city.case
+
+
+@pytest.fixture
+def caller(city: City) -> Caller:
+    """``caller("operator")`` -> a program of that person."""
+    cache_of_pages.clear()
+
+    def make(name: str, *scopes: str, language: str = "en") -> Api:
+        user = User.objects.get(username=name)
+        _row, raw = tokens.issue(user, city.actors[name], "test", scopes or ALL_SCOPES, 30, check=False)
+        return Api(raw, language)
+
+    return make

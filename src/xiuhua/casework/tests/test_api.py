@@ -3,101 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import itertools
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import rfc8785
-from django.core.cache import cache
-from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from PIL import Image
 
 from xiuhua.api_base import PROBLEM_TYPE
-from xiuhua.casework.models import Attachment, Case, Event
+from xiuhua.casework.models import Case, Event
+from xiuhua.casework.tests.api_client import ROOT, Api, Caller, picture, problem, report
 from xiuhua.casework.tests.conftest import City, TestClock
-from xiuhua.city import tokens
 from xiuhua.city.models import ApiToken, User
 
-ROOT = "/api/v1"
-ALL_SCOPES = ("case.report", "case.read", "case.act", "case.search_phone", "case.reveal", "ground.read", "api.token")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 PHONE, NAME = "13800138000", "欧阳测试"
-
-
-@dataclass
-class Api:
-    """One person's program: a token, JSON in and out, English."""
-
-    raw: str
-    language: str = "en"
-
-    def __call__(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
-        sent = {} if body is None else {"data": json.dumps(body), "content_type": "application/json"}
-        return Client().generic(
-            method,
-            f"{ROOT}{path}",
-            sent.get("data", ""),
-            sent.get("content_type", "application/octet-stream") if body is not None else "",
-            headers={"Authorization": f"Bearer {self.raw}", "Accept-Language": self.language, **headers},
-        )
-
-    def get(self, path: str, **headers: str) -> Any:
-        return self("GET", path, **headers)
-
-    def post(self, path: str, body: Any, **headers: str) -> Any:
-        return self("POST", path, body, **headers)
-
-    def upload(self, data: bytes, name: str = "a.jpg", **fields: Any) -> Any:
-        return Client().post(
-            f"{ROOT}/attachments",
-            {"file": SimpleUploadedFile(name, data), **fields},
-            headers={"Authorization": f"Bearer {self.raw}", "Accept-Language": self.language},
-        )
-
-
-Caller = Callable[..., Api]
-
-
-@pytest.fixture
-def caller(city: City) -> Caller:
-    """``caller("operator")`` -> a program of that person."""
-    cache.clear()
-
-    def make(name: str, *scopes: str, language: str = "en") -> Api:
-        user = User.objects.get(username=name)
-        _row, raw = tokens.issue(user, city.actors[name], "test", scopes or ALL_SCOPES, 30, check=False)
-        return Api(raw, language)
-
-    return make
-
-
-def picture() -> bytes:
-    out = io.BytesIO()
-    Image.new("RGB", (40, 30), (10, 200, 10)).save(out, "JPEG")
-    return out.getvalue()
-
-
-def report(api: Api, **answers: Any) -> dict[str, Any]:
-    body = {"procedure": "repair", "answers": {"description": "井盖缺失", **answers}}
-    answer = api.post("/cases", body)
-    assert answer.status_code == 201, answer.content
-    return dict(answer.json())
-
-
-def problem(answer: Any, status: int, code: str) -> dict[str, Any]:
-    assert answer["Content-Type"] == PROBLEM_TYPE, answer.content
-    body = answer.json()
-    assert (answer.status_code, body["status"], body["code"]) == (status, status, code), body
-    assert body["title"] and body["detail"] and body["type"] == f"urn:xiuhua:problem:{code}"
-    return dict(body)
 
 
 class TestLoop:
@@ -526,66 +450,6 @@ class TestLists:
         city.act(case, "extend")
         assert statements("/cases") == few <= 4
         assert statements(f"/cases/{case.number}/events") == log <= 6
-
-
-class TestFiles:
-    @pytest.fixture(autouse=True)
-    def _store(self, settings: Any, tmp_path: Any) -> None:
-        settings.DATA_DIR = tmp_path
-
-    def test_upload_and_fetch(self, caller: Caller) -> None:
-        operator = caller("operator")
-        answer = operator.upload(picture(), "现场.jpg", stage="before")
-        assert answer.status_code == 201
-        made = answer.json()
-        assert (made["media_type"], made["width"], made["stage"]) == ("image/jpeg", 40, "before")
-        thumbnail = operator.get(made["thumbnails"]["320"].removeprefix(ROOT))
-        assert thumbnail["Content-Type"] == "image/webp"
-        assert b"".join(thumbnail.streaming_content).startswith(b"RIFF")
-        problem(operator.get(f"/attachments/{made['sha256']}/thumbnail/500"), 404, "not_found")
-        again = operator.get(f"/attachments/{made['sha256']}", **{"If-None-Match": f'"{made["sha256"]}"'})
-        assert again.status_code == 304
-
-    def test_others_do_not_even_learn_that_a_file_exists(self, caller: Caller, city: City) -> None:
-        operator, stranger = caller("operator"), caller("park_unit")
-        sha256 = operator.upload(picture()).json()["sha256"]
-        for path in (f"/attachments/{sha256}", f"/attachments/{sha256}/thumbnail/320", f"/attachments/{'0' * 64}"):
-            problem(stranger.get(path), 404, "not_found")
-        report(operator, photos=[sha256])
-        problem(stranger.get(f"/attachments/{sha256}"), 404, "not_found")
-        assert caller("dispatcher").get(f"/attachments/{sha256}").status_code == 200
-        stolen = {"procedure": "repair", "answers": {"description": "x", "photos": [sha256]}}
-        assert problem(caller("collector").post("/cases", stolen), 422, "invalid")["errors"][0]["field"] == "photos"
-
-    def test_what_is_no_picture(self, caller: Caller) -> None:
-        for data, status, code in [
-            (b"", 422, "empty"),
-            (b"<svg xmlns='http://www.w3.org/2000/svg'/>", 415, "unsupported"),
-            (b"<html>", 415, "unsupported"),
-            (b"MZ" + b"\0" * 99, 415, "unsupported"),
-            (b"\xff\xd8\xff\xe0....", 422, "damaged"),
-        ]:
-            problem(caller("operator").upload(data, "photo.jpg"), status, code)
-            assert not Attachment.objects.exists()
-
-    def test_too_large(self, caller: Caller, settings: Any) -> None:
-        settings.UPLOAD_MAX_BYTES = 1024
-        problem(caller("operator").upload(picture() + b"x" * 2000), 413, "too_large")
-        problem(caller("operator").upload(b"x" * 200_000), 413, "too_large")
-
-    def test_forms_that_are_none(self, caller: Caller) -> None:
-        operator = caller("operator")
-        problem(operator.upload(picture(), colour="red"), 422, "invalid")
-        problem(operator.upload(picture(), stage="../x"), 422, "invalid")
-        problem(operator.post("/attachments", {"file": "x"}), 415, "unsupported")
-        broken = Client().generic(
-            "POST",
-            f"{ROOT}/attachments",
-            b"no boundary",
-            "multipart/form-data",
-            headers={"Authorization": f"Bearer {operator.raw}"},
-        )
-        problem(broken, 400, "unreadable")
 
 
 def test_forms_of_a_procedure(caller: Caller) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -68,7 +69,10 @@ class Proxy:
         """The bytes of an image (PNG, JPEG or WebP); raises `Missing`, `Unavailable`."""
         if self.provider.plain:
             return self._source(z, x, y)
-        name = f"{self._name}/drawn/{z}/{x}/{y}"
+        return self._kept(f"{self._name}/drawn/{z}/{x}/{y}", lambda: self._draw(z, x, y))
+
+    def _kept(self, name: str, make: Callable[[], bytes]) -> bytes:
+        """The body from the shelf while it is young, else made by one thread; an old one when it cannot be made."""
         kept = self.shelf.get(name)
         if kept and kept[1] < self._fresh(kept[0]):
             return _something(kept[0])
@@ -79,7 +83,7 @@ class Proxy:
                 if kept and kept[1] < self._fresh(kept[0]):
                     return _something(kept[0])
                 try:
-                    body = self._draw(z, x, y)
+                    body = make()
                 except Missing:
                     body = NOTHING
                 except Unavailable:
@@ -123,28 +127,7 @@ class Proxy:
 
     def _source(self, z: int, x: int, y: int) -> bytes:
         """A tile as the provider has it, from the shelf or fetched."""
-        name = f"{self._name}/as-is/{z}/{x}/{y}"
-        kept = self.shelf.get(name)
-        if kept and kept[1] < self._fresh(kept[0]):
-            return _something(kept[0])
-        lock = self._single.lock(name)
-        try:
-            with lock:
-                kept = self.shelf.get(name)
-                if kept and kept[1] < self._fresh(kept[0]):
-                    return _something(kept[0])
-                try:
-                    body = self._ask(z, x, y)
-                except Missing:
-                    body = NOTHING
-                except Unavailable:
-                    if kept and kept[0]:
-                        return kept[0]
-                    raise
-                self.shelf.put(name, body)
-                return _something(body)
-        finally:
-            self._single.done(name)
+        return self._kept(f"{self._name}/as-is/{z}/{x}/{y}", lambda: self._ask(z, x, y))
 
     def _ask(self, z: int, x: int, y: int) -> bytes:
         """Ask the provider, unless it is asked too much already or has not answered for a while."""
