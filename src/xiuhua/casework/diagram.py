@@ -14,6 +14,8 @@ from xiuhua.casework.diagram_layout import BOX_HEIGHT, FONT, LINE, SMALL, Box, L
 from xiuhua.casework.procedures import Action, Procedure, State
 from xiuhua.manifest import Text
 
+#: A wider drawing shrinks to its card, but not below this (pixels): then one scrolls.
+READABLE = 880
 WORDS: dict[str, tuple[str, str]] = {
     "what": ("“{title}”流程图", "Diagram of the procedure “{title}”"),
     "desc": ("{states} 个状态，{actions} 个动作。", "{states} states, {actions} actions."),
@@ -84,8 +86,9 @@ class _Drawing:
     def svg(self) -> str:
         width, height = self.layout.width, self.layout.height
         name = f"pd-{self.procedure.code}"
+        wide = " is-wide" if width > READABLE else ""
         parts = [
-            f'<svg xmlns="http://www.w3.org/2000/svg" class="procedure-diagram" viewBox="0 0 {width} {height}" '
+            f'<svg xmlns="http://www.w3.org/2000/svg" class="procedure-diagram{wide}" viewBox="0 0 {width} {height}" '
             f'width="{width}" height="{height}" role="img" aria-labelledby="{name}-title {name}-desc" '
             f'font-size="{FONT}" fill="currentColor" stroke="none">',
             f'<title id="{name}-title">{escape(self.word("what", title=self.text(self.procedure.title)))}</title>',

@@ -158,7 +158,7 @@ def _facts(case: Case, rules: Procedure) -> list[Row]:
         rows.append(Row(_("Class"), f"{category.major} / {category.title}", note=code))
     if condition:
         limit = (
-            f"{condition.limit_value.normalize():f} {present.unit_words(condition.limit_unit)}"
+            f"{condition.limit_value.normalize():f} {present.unit_words(condition.limit_unit, condition.limit_value)}"
             if condition.limit_value
             else ""
         )

@@ -58,7 +58,7 @@ def _condition_rows(chosen: Action, data: Mapping[str, Any]) -> list[Row]:
         if row is None:
             continue
         if row.limit_value is not None:
-            limit = f"{row.limit_value.normalize():f} {present.unit_words(row.limit_unit)}"
+            limit = f"{row.limit_value.normalize():f} {present.unit_words(row.limit_unit, row.limit_value)}"
             note = _("sample profile") if row.sample else ""
             found.append(Row(_("Limit"), limit, note=note, icon="clock"))
         found.append(Row(_("Close condition"), row.close, icon="check"))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
 from django.urls import reverse
-from django.utils.translation import get_language
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
 from xiuhua.casework import builtin, clock, library, moments
@@ -96,14 +97,15 @@ def said(case: Case, state: clock.ClockState, rules: Procedure) -> ClockWords:
     return clock_words(state, calendar, moments.to_us(moments.now()), reasons=reasons)
 
 
-def unit_words(code: str) -> str:
-    """A unit of limits in words."""
+def unit_words(code: str, value: Fraction | Decimal | None) -> str:
+    """A unit of limits in words, for so many of it."""
+    many = 1 if value == 1 else 2  # a part of one is said like many: 0.14 working days
     return {
-        "minute": _("minutes"),
-        "hour": _("hours, day and night"),
-        "day": _("days of 24 hours"),
-        "work_hour": _("working hours"),
-        "work_day": _("working days"),
+        "minute": ngettext("minute", "minutes", many),
+        "hour": ngettext("hour, day and night", "hours, day and night", many),
+        "day": ngettext("day of 24 hours", "days of 24 hours", many),
+        "work_hour": ngettext("working hour", "working hours", many),
+        "work_day": ngettext("working day", "working days", many),
     }.get(code, code)
 
 
@@ -116,7 +118,7 @@ def amount_words(value: Fraction, unit: str) -> str:
     """An amount of a unit; many minutes (a hold until a date) as days and hours."""
     if unit == "minute" and value >= 240:
         return duration(int(value * 60))
-    return f"{float(value):,.2f}".rstrip("0").rstrip(".") + f" {unit_words(unit)}"
+    return f"{float(value):,.2f}".rstrip("0").rstrip(".") + f" {unit_words(unit, value)}"
 
 
 def urgency_badge(case: Case) -> Badge | None:

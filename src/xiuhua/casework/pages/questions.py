@@ -138,7 +138,7 @@ def conditions(case: Case) -> list[Option]:
             _("%(limit)s %(unit)s · close: %(close)s")
             % {
                 "limit": f"{c.limit_value.normalize():f}" if c.limit_value else "",
-                "unit": present.unit_words(c.limit_unit),
+                "unit": present.unit_words(c.limit_unit, c.limit_value),
                 "close": c.close,
             },
             group=row.title,

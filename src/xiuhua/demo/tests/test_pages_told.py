@@ -48,7 +48,7 @@ def test_before_dispatch_it_is_said_who_gets_it_by_which_rule_and_until_when(des
     page = words(browser("dispatcher", "en").get(f"/cases/{case.number}/do/dispatch/").content.decode())
     unit = Organisation.objects.get(code="cg-municipal")
     assert re.search(rf"Goes to Responsible unit · {re.escape(unit.name_en)}", page)
-    assert re.search(r"Clock starts Receipt: 1 working hours due 20\d\d-\d\d-\d\d \d\d:\d\d", page)
+    assert re.search(r"Clock starts Receipt: 1 working hour due 20\d\d-\d\d-\d\d \d\d:\d\d", page)
     assert re.search(r"Clock starts Handling: .* due 20\d\d", page)
     assert "Clock stops Dispatch" in page
 
