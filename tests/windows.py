@@ -74,6 +74,7 @@ class Walk:
             has_touch=self.size == "phone",
             is_mobile=self.size == "phone",
             locale="zh-CN" if self.is_zh else "en-GB",
+            reduced_motion="reduce",  # what is measured stands still
         )
         context.set_default_timeout(30_000)
         context.expose_binding("policyBreach", lambda _source, said: self.complaints.append(f"policy: {said}"))

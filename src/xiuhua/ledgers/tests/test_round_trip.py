@@ -126,7 +126,7 @@ def test_organisations_come_back_equal(ground: Ground, form: str, names: list[tu
         )  # fmt: skip
     before, file = plain_of(ground, "organisations"), taken_out(ground, "organisations", form)
     batch: Batch = ground.send("organisations", f"a.{form}", file)
-    assert (batch.counts.get("same"), batch.counts.get("refused")) == (len(before), 0), (batch.error, batch.counts)
+    assert (batch.counts.get("same"), batch.counts.get("refused")) == (len(before), 0), f"{batch.error} {batch.counts}"
     Organisation.objects.filter(code__startswith="t-").delete()
     assert ground.bring("organisations", f"a.{form}", file).counts["new"] == len(names)
     equal(before, plain_of(ground, "organisations"))
