@@ -48,6 +48,8 @@ ln -sfn "venv-$number" "$target/.venv-new"
 mv -T "$target/.venv-new" "$target/venv"
 
 mkdir -p "$target/bin"
+rm -rf "$target/docs" "$target/deploy"
+cp -R "$HERE/docs" "$HERE/deploy" "$target/"
 cat >"$target/bin/.xiuhua-new" <<'END'
 #!/bin/sh
 # The command line of Xiuhua. Data lie in var beside this folder unless XIUHUA_DATA_DIR says otherwise.

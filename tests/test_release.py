@@ -111,6 +111,7 @@ def test_it_installs_and_serves_without_a_network(archive: Path, tmp_path: Path)
     assert told["end"] == 0
     assert told["faults"] == []
     assert (tmp_path / "xiuhua/var/xiuhua.sqlite3").is_file()
+    assert (tmp_path / "xiuhua/deploy/systemd/xiuhua-server.service").is_file()
 
 
 def test_a_damaged_archive_installs_nothing(archive: Path, tmp_path: Path) -> None:
