@@ -153,6 +153,31 @@ def test_a_target_that_holds_something_is_left_alone_unless_forced(city: tuple[L
     assert rows(elsewhere.environment) == before
 
 
+def test_any_generation_comes_back(city: tuple[Live, Path], elsewhere: Live) -> None:
+    live, kept = city
+    older = take(live, kept)
+    then = numbers(live)
+    program = live.program("hotline")
+    later = fresh(program)
+    assert program.post("/cases", {"answers": {**REPORT, "photos": [later]}}).status == 201
+    newer = take(live, kept)
+    for made, cases, there in ((older, then, False), (newer, numbers(live), True)):
+        back = elsewhere.command("restore", str(made["folder"]), "--force")
+        assert back.returncode == 0, back.stdout + back.stderr
+        assert numbers(elsewhere) == cases
+        assert made["files"] == int(str(older["files"])) + there
+        assert there <= (later in stored(elsewhere.folder))
+
+
+def test_every_backup_measures_the_house(city: tuple[Live, Path]) -> None:
+    live, kept = city
+    made = take(live, kept)
+    (line,) = (live.folder / "growth.jsonl").read_text().splitlines()
+    measured = json.loads(line)
+    assert measured["events"] >= made["tables"]["casework_event"] > 0  # type: ignore[index]
+    assert measured["database"] > 0 and measured["files"] > 0
+
+
 def test_a_spoilt_backup_changes_nothing(city: tuple[Live, Path], elsewhere: Live, tmp_path: Path) -> None:
     live, kept = city
     program = live.program("hotline")

@@ -55,6 +55,7 @@ LANGUAGE = Text("译文", "Translations")
 MAP = Text("地图底图", "Map tiles")
 CALENDAR = Text("工作日历", "Work calendar")
 SAFETY = Text("安全", "Safety")
+GROWTH = Text("增长与磁盘", "Growth")
 NOTICES = Text("通知", "Notices")
 PEOPLE = Text("账号", "Accounts")
 
@@ -229,6 +230,11 @@ def check_notices() -> Iterator[Finding]:
         yield Finding(level, NOTICES, Text(zh, en))
 
 
+def check_growth() -> Iterator[Finding]:
+    for level, zh, en in manifest.load("xiuhua.ops.growth:findings")():
+        yield Finding(level, GROWTH, Text(zh, en))
+
+
 def check_calendar() -> Iterator[Finding]:
     from django.utils import timezone
 
@@ -284,6 +290,7 @@ CHECKS: tuple[tuple[Text, Check], ...] = (
     (ROOMS_TOPIC, check_rooms),
     (DATABASE, check_database),
     (LOG, check_log),
+    (GROWTH, check_growth),
     (PEOPLE, check_people),
     (CALENDAR, check_calendar),
     (MAP, check_map),

@@ -14,6 +14,7 @@ Keys are not in a backup; the manifest says which are needed. Thumbnails are not
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import json
 import os
@@ -33,7 +34,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from xiuhua.casework import files, log_reader
 from xiuhua.city import crypto
-from xiuhua.ops import postgres
+from xiuhua.ops import growth, postgres
 from xiuhua.ops.postgres import ToolFault
 
 FORMAT = "xiuhua-backup-1"
@@ -139,6 +140,9 @@ def backup(target: Path, *, keep: int = 0) -> tuple[Path, Manifest]:
         raise
     if keep:
         thin_out(target, keep)
+    # A disk too full for one more line must not turn a whole backup into a failed one.
+    with contextlib.suppress(OSError):
+        growth.record()
     return final, manifest
 
 
