@@ -124,6 +124,7 @@ def _title(status: int) -> str:
         415: _("This kind of content is not accepted"),
         422: _("Something in the request is not right"),
         429: _("Too many requests"),
+        503: _("Not available for a moment"),
     }
     return titles.get(status) or HTTPStatus(status).phrase
 
@@ -450,6 +451,10 @@ class XiuhuaAPI(NinjaAPI):
             if meaning := _meanings.get(kind):
                 return respond(self.told(meaning(error)))
         log.exception("the API failed: %s %s", request.method, type(error).__name__)
+        from xiuhua import outage  # answers in this module's form
+
+        if isinstance(error, Exception) and outage.is_outage(error):
+            return respond(self.told(outage.problem()))
         return respond(Problem(500, "failed", _("Something went wrong here. It has been noted.")))
 
     def _get_urls(self) -> list[URLResolver | URLPattern]:

@@ -29,6 +29,8 @@ class PreparedCursor(_Base):
 
 def prepared(connection: BaseDatabaseWrapper) -> Any:
     """A cursor of Django's own wrappers around a `PreparedCursor`."""
+    # As Django's own cursor() does: a connection that the server dropped is opened anew, not tried and lost.
+    connection.close_if_health_check_failed()
     connection.ensure_connection()
     raw: Any = connection.connection
     if raw.prepare_threshold is None:

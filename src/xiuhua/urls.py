@@ -30,3 +30,4 @@ def build(rooms: tuple[Manifest, ...]) -> list[URLPattern | URLResolver]:
 
 
 urlpatterns = build(manifest.rooms())
+handler500 = "xiuhua.outage.answer"
