@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import os
+import re
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -75,6 +76,14 @@ class Env(BaseSettings):
     public_url: str = Field(
         default="", description="How people reach this house: https://host. One-time links begin with it; empty = none."
     )
+    stream_url: str = Field(
+        default="",
+        description="Where browsers reach `xiuhua stream`: /stream through a proxy, or :PORT/stream beside the pages; "
+        "empty = pages look every 20 s.",
+    )
+    stream_pages_port: int = Field(
+        default=0, ge=0, le=65535, description="Port of the pages that may read a stream on a port of its own; 0 = none."
+    )
     upload_max_bytes: int = Field(default=20 * 2**20, ge=1024, description="Largest single upload, bytes.")
     workers: int = Field(
         default=0, ge=0, le=64, description="Processes of the page server; 0 = one per core (at most 4), one on SQLite."
@@ -139,6 +148,13 @@ class Env(BaseSettings):
         ):
             raise ValueError("must be https://host or http://host, without a path")
         return value.rstrip("/")
+
+    @field_validator("stream_url")
+    @classmethod
+    def _stream(cls, value: str) -> str:
+        if value and not re.fullmatch(r"(:\d{1,5})?/[\w./-]*", value):
+            raise ValueError("must be a path such as /stream or a port and a path such as :8001/stream")
+        return value
 
     @field_validator("map_providers", "notify_channels")
     @classmethod

@@ -49,6 +49,9 @@ DELIVERIES = Counter("xiuhua_outbox_deliveries_total", "Effects tried by workers
 DELIVERY_SECONDS = Histogram(
     "xiuhua_outbox_delivery_seconds", "Time of one effect.", ["kind"], buckets=(0.01, 0.05, 0.25, 1, 5, 30, 120)
 )
+LISTENERS = Gauge("xiuhua_stream_listeners", "Open streams of live updates.", multiprocess_mode="livesum")
+STREAM_TOLD = Counter("xiuhua_stream_messages_total", "Changes told to listeners.")
+STREAM_REFUSED = Counter("xiuhua_stream_refused_total", "Streams refused or ended early.", ["why"])
 
 
 def text(*collectors: Any) -> bytes:
@@ -90,5 +93,6 @@ def _alive(process: int) -> bool:
 
 
 __all__ = [
-    "DELIVERIES", "DELIVERY_SECONDS", "IN_HAND", "REQUESTS", "SECONDS", "folder", "forget_dead", "text",
+    "DELIVERIES", "DELIVERY_SECONDS", "IN_HAND", "LISTENERS", "REQUESTS", "SECONDS", "STREAM_REFUSED", "STREAM_TOLD",
+    "folder", "forget_dead", "text",
 ]  # fmt: skip

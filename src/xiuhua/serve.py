@@ -1,4 +1,4 @@
-"""``xiuhua run``: makes all ready, then runs the page server and the outbox worker until told to stop.
+"""``xiuhua run``: makes all ready, then runs page server, outbox worker and stream until told to stop.
 
 Without a configured environment it serves the demonstration city with secrets of its own in the data folder.
 The steps, each skipped when nothing changed: translations, static files, migrations, demo. Usually nothing did:
@@ -53,7 +53,10 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
     parser.add_argument("--port", type=int, default=8000, help="port to listen on (default %(default)s)")
     parser.add_argument("--database-url", metavar="URL", help="sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME")
-    parser.add_argument("--server-only", action="store_true", help="no worker: it runs as a service of its own")
+    parser.add_argument("--stream-port", type=int, help="port of live updates (default: the next one, else any free)")
+    parser.add_argument(
+        "--server-only", action="store_true", help="no worker and no stream: they run as services of their own"
+    )
     parser.add_argument("--reset", action="store_true", help="throw the demo city away and load it anew")
     return parser.parse_args(argv)
 
@@ -74,6 +77,31 @@ def check_port(host: str, port: int) -> None:
                 )
             )
         ) from None
+
+
+def stream_port(host: str, port: int, wanted: int | None) -> int:
+    """Where live updates are served: the port asked for (`Fault` when taken), else the next one, else any free one."""
+    if wanted is not None:
+        check_port(host, wanted)
+        return wanted
+    try:
+        check_port(host, port + 1)
+        return port + 1
+    except Fault:
+        family = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0][0]
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.bind((host, 0))
+            return int(probe.getsockname()[1])
+
+
+def stream_command(options: argparse.Namespace) -> list[str]:
+    """The command of the stream process, [] when there is none here; pages are told where it is by the environment."""
+    if options.server_only:
+        return []
+    port = stream_port(options.host, options.port, options.stream_port)
+    os.environ.setdefault(f"{PREFIX}STREAM_URL", f":{port}/stream")
+    os.environ.setdefault(f"{PREFIX}STREAM_PAGES_PORT", str(options.port))
+    return [sys.executable, "-m", "xiuhua.cli", "stream", "--host", options.host, "--port", str(port)]
 
 
 def collect_static() -> None:
@@ -288,11 +316,14 @@ def serve(options: argparse.Namespace) -> int:
     try:
         if options.reset or not stands.everything(env()):
             prepare(options)
+        stream = stream_command(options)
         with children() as family:
             family.append(start("server", server_command(options.host, options.port)))
             wait_until_ready(options.host, options.port, family)
             if not options.server_only:
                 family.append(start("worker", [sys.executable, "-m", "xiuhua.cli", "worker"]))
+            if stream:
+                family.append(start("stream", stream))
             print(welcome(options.host, options.port), flush=True)
             while not (dead := _dead(family)):
                 time.sleep(0.2)

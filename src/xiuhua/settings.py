@@ -135,3 +135,5 @@ METRICS_TOKEN = ENV.metrics_token
 NOTIFY_CHANNELS = ENV.notify_channels
 NOTIFY_PRIVATE = ENV.notify_private
 PUBLIC_URL = ENV.public_url
+STREAM_URL = ENV.stream_url
+STREAM_PAGES_PORT = ENV.stream_pages_port

@@ -17,7 +17,7 @@ from xiuhua import metrics, request_id
 
 log = logging.getLogger("xiuhua.request")
 #: Asked every few seconds; counted, not written.
-QUIET = frozenset({"healthz", "readyz", "metrics", "static"})
+QUIET = frozenset({"healthz", "readyz", "metrics", "static", "live/"})
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 

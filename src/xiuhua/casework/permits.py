@@ -8,6 +8,8 @@ seat's platform and those below it, and whoever ever held a case, person, unit o
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.db.models import Q, QuerySet
 
 from xiuhua.casework.models import Case, Hand, Party
@@ -119,6 +121,16 @@ def who_may(action: Action) -> tuple[str, ...]:
 def sees(actor: Actor, case: Case) -> bool:
     """Whether `visible` gives this case. What the row itself says is decided without a query."""
     return _row_shows(actor, case) or visible(actor, Case.objects.filter(pk=case.pk)).exists()
+
+
+def seen_among(actor: Actor, cases: Iterable[Case]) -> set[int]:
+    """Ids of those cases that `visible` gives; at most one query, none when the rows themselves decide."""
+    cases = list(cases)
+    seen = {case.pk for case in cases if _row_shows(actor, case)}
+    asked = [case.pk for case in cases if case.pk not in seen]
+    if asked:
+        seen |= set(visible(actor, Case.objects.filter(pk__in=asked)).values_list("pk", flat=True))
+    return seen
 
 
 def _row_shows(actor: Actor, case: Case) -> bool:

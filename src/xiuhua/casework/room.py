@@ -38,6 +38,7 @@ ROOM = Manifest(
         Command(
             "worker", "xiuhua.casework.worker:main", "deliver effects, watch the clocks, anchor the log every hour"
         ),
+        Command("stream", "xiuhua.casework.live.server:main", "tell open pages what changes (server-sent events)"),
     ),
     imports=(
         "xiuhua.casework.builtin",

@@ -33,7 +33,7 @@ class ActorMiddleware:
         by_token = raw is not None
         if by_token:
             request.user = AnonymousUser()
-        actor = tokens.authenticate(raw) if raw is not None else _session_actor(request)
+        actor = tokens.authenticate(raw) if raw is not None else session_actor(request)
         request.actor = actor  # type: ignore[attr-defined]
         request.by_token = by_token  # type: ignore[attr-defined]
         if by_token and actor is None:
@@ -61,7 +61,8 @@ def _token(request: HttpRequest) -> str | None:
     return None
 
 
-def _session_actor(request: HttpRequest) -> Actor | None:
+def session_actor(request: HttpRequest) -> Actor | None:
+    """The person of the session, in the seat that was chosen; None for a visitor."""
     user = request.user
     if not user.is_authenticated:
         return None

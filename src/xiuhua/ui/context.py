@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -146,6 +147,21 @@ class Shell:
     @property
     def unread_url(self) -> str:
         return url_of("notices-unread") if self.actor else ""
+
+    @property
+    def live_url(self) -> str:
+        """Where pages ask what changed when no stream tells them; '' for who may not read cases."""
+        return url_of("live") if self.actor and self.actor.has("case.read") else ""
+
+    @property
+    def milliseconds(self) -> int:
+        """Since 1970: what happens after this page's reading of the records is news to it."""
+        return time.time_ns() // 1_000_000
+
+    @property
+    def stream_url(self) -> str:
+        """Path, or port and path, of the stream; '' when there is none."""
+        return str(settings.STREAM_URL)
 
     @property
     def home_url(self) -> str:

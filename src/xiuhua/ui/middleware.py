@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cache
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
+from django.http.request import split_domain_port
 from django.views.defaults import bad_request
 
 HEADER = "Content-Security-Policy"
@@ -29,11 +31,26 @@ def tile_origin(url: str) -> str:
     return f"{parts.scheme}://{host}"
 
 
-@cache
-def policy(tile_url: str) -> str:
-    """The content policy: nothing inline, nothing evaluated, nothing from afar but the configured tiles."""
+def stream_origin(request: HttpRequest) -> str:
+    """Where live updates come from when that is another port of this host; '' otherwise."""
+    url: str = settings.STREAM_URL
+    if not url.startswith(":"):
+        return ""
+    with suppress(DisallowedHost):
+        host, _port = split_domain_port(request.get_host())
+        return f"{request.scheme}://{host}{url.partition('/')[0]}"
+    return ""
+
+
+@lru_cache(maxsize=64)
+def policy(tile_url: str, stream: str = "") -> str:
+    """The content policy: nothing inline, nothing evaluated, nothing from afar but the configured tiles.
+
+    ``stream`` is the origin of live updates where they have a port of their own.
+    """
     tiles = tile_origin(tile_url)
     suffix = f" {tiles}" if tiles else ""
+    live = f" {stream}" if stream else ""
     return "; ".join(
         (
             "default-src 'self'",
@@ -42,7 +59,7 @@ def policy(tile_url: str) -> str:
             f"img-src 'self' data: blob:{suffix}",
             "font-src 'self'",
             "worker-src 'self'",
-            f"connect-src 'self'{suffix}",
+            f"connect-src 'self'{suffix}{live}",
             "object-src 'none'",
             "base-uri 'self'",
             "form-action 'self'",
@@ -60,7 +77,7 @@ class ContentPolicyMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         headers = response.headers
-        headers.setdefault(HEADER, policy(settings.MAP_TILE_URL))
+        headers.setdefault(HEADER, policy(settings.MAP_TILE_URL, stream_origin(request)))
         headers.setdefault("X-Content-Type-Options", "nosniff")
         headers.setdefault("Referrer-Policy", "same-origin")
         headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")

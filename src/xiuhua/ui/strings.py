@@ -17,6 +17,7 @@ def strings() -> dict[str, str]:
         "remove": _("Remove {name}"),
         "offline": _("No connection. What you typed is kept; try again in a moment."),
         "failed": _("The server could not do this ({status}). Nothing was changed."),
+        "liveDown": _("Live update is interrupted. This page looks for changes every 20 seconds until it is back."),
         "draft": _("A draft from {time} was put back."),
         "draftDiscard": _("Discard the draft"),
         "locating": _("Finding your position…"),

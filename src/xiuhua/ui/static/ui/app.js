@@ -8,6 +8,8 @@ import { position } from "./position.js";
 import { nearby } from "./nearby.js";
 import { pair, viewer } from "./photos.js";
 import { search } from "./search.js";
+import { sound } from "./arrival.js";
+import { listen } from "./live.js";
 
 const PARTS = {
   "select[data-combobox]": combobox,
@@ -18,6 +20,7 @@ const PARTS = {
   "[data-nearby]": nearby,
   "[data-pair]": pair,
   "[data-search]": search,
+  "[data-sound]": sound,
   "[data-map]": map,
 };
 const wired = new WeakSet();
@@ -129,3 +132,4 @@ rows();
 keys();
 viewer();
 wire(document);
+listen();
