@@ -172,6 +172,7 @@ class Live:
     folder: Path
     tokens: dict[str, str] = field(default_factory=dict)
     host: str = "127.0.0.1"
+    stream_port: int = field(default_factory=lambda: free_port())
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -277,7 +278,16 @@ def start(live: Live) -> None:
     log = (live.folder / "server.log").open("ab")
     with log:
         live.process = subprocess.Popen(
-            [sys.executable, "-m", "xiuhua.cli", "run", "--port", str(live.port)],
+            [
+                sys.executable,
+                "-m",
+                "xiuhua.cli",
+                "run",
+                "--port",
+                str(live.port),
+                "--stream-port",
+                str(live.stream_port),
+            ],
             env={**live.environment, "PYTHONUNBUFFERED": "1"},
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
@@ -291,6 +301,9 @@ def start(live: Live) -> None:
         time.sleep(0.05)
     while socket.socket().connect_ex((live.host, live.port)):
         assert time.monotonic() < end, "the server does not answer"
+        time.sleep(0.05)
+    while socket.socket().connect_ex((live.host, live.stream_port)):
+        assert time.monotonic() < end, "the stream does not answer"
         time.sleep(0.05)
 
 

@@ -43,7 +43,7 @@ def unit_commands() -> list[list[str]]:
 
 def test_units_start_commands_that_exist(capsys: pytest.CaptureFixture[str]) -> None:
     commands = unit_commands()
-    assert {words[1] for words in commands} == {"run", "worker", "manage", "backup", "restore"}
+    assert {words[1] for words in commands} == {"run", "worker", "stream", "manage", "backup", "restore"}
     for program, *argv in commands:
         assert program == PROGRAM
         options_known(argv, capsys)
@@ -100,7 +100,7 @@ def compose() -> dict[str, Any]:
 
 def test_compose_starts_commands_that_exist(compose: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     ours = {name: one for name, one in compose["services"].items() if name != "database"}
-    assert set(ours) == {"server", "worker", "backup"}
+    assert set(ours) == {"server", "worker", "stream", "backup"}
     for one in ours.values():
         options_known(one["command"], capsys)
     image = (DEPLOY / "Dockerfile").read_text()
@@ -119,9 +119,9 @@ def test_compose_holds_together(compose: dict[str, Any]) -> None:
             assert volume.split(":")[0] in compose["volumes"], name
         if one["restart"] != "no":
             assert "healthcheck" in one, name
-    for port in services["server"]["ports"]:
+    for port in (*services["server"]["ports"], *services["stream"]["ports"]):
         assert port.startswith("127.0.0.1:")
-    for name in ("server", "worker", "backup"):
+    for name in ("server", "worker", "stream", "backup"):
         assert services[name]["env_file"] == "xiuhua.env"
         assert services[name]["environment"][f"{PREFIX}DATABASE_URL"].startswith("postgresql://")
 

@@ -81,7 +81,8 @@ class Running:
         task = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
         for pid in task.read_text().split():
             line = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
-            found["server" if "xiuhua.page_server" in line else "worker"] = int(pid)
+            name = next(one for one in ("xiuhua.page_server", "worker", "stream") if one in line)
+            found[name.replace("xiuhua.page_server", "server")] = int(pid)
         return found
 
 
@@ -108,7 +109,7 @@ def test_it_serves_keeps_its_port_and_ctrl_c_ends_all_of_it(running: Running) ->
     assert second.returncode == 1
     assert "--port" in second.stderr and "Traceback" not in second.stderr
     family = running.children()
-    assert set(family) == {"server", "worker"}
+    assert set(family) == {"server", "worker", "stream"}
     assert running.end(signal.SIGINT) == 0
     assert not _answers(running.port)
     assert not any(Path(f"/proc/{pid}").exists() for pid in family.values())

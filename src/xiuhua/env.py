@@ -82,7 +82,10 @@ class Env(BaseSettings):
         "empty = pages look every 20 s.",
     )
     stream_pages_port: int = Field(
-        default=0, ge=0, le=65535, description="Port of the pages that may read a stream on a port of its own; 0 = none."
+        default=0,
+        ge=0,
+        le=65535,
+        description="Port of the pages that may read a stream on a port of its own; 0 = none.",
     )
     upload_max_bytes: int = Field(default=20 * 2**20, ge=1024, description="Largest single upload, bytes.")
     workers: int = Field(

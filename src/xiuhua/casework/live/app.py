@@ -136,7 +136,7 @@ class App:
                 await asyncio.wait({waiting, gone}, timeout=min(BEAT, left), return_when=asyncio.FIRST_COMPLETED)
                 if not waiting.done():
                     waiting.cancel()
-                    await _write(send, b": beat\n\n")
+                    await _write(send, b"event: beat\ndata: {}\n\n")
                     continue
                 message = waiting.result()
                 if message is None:

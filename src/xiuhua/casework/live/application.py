@@ -11,6 +11,6 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "xiuhua.settings")
 if not apps.ready:
     django.setup()
 
-from xiuhua.casework.live.app import App  # noqa: E402
+from xiuhua.casework.live.app import App
 
 application = App()

@@ -43,7 +43,7 @@ def changed(request: HttpRequest, number: str) -> HttpResponse:
         return HttpResponse(status=204)
     event = Event.objects.filter(case_id=case.pk, seq=case.seq).first()
     rules = library.version(case.procedure_id)
-    who = User.objects.filter(pk=event.actor_user_id).first() if event else None
+    who = User.objects.filter(pk=event.actor_user_id).first() if event and event.actor_user_id else None
     return render(
         request,
         "casework/changed.html",

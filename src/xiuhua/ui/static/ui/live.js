@@ -9,6 +9,7 @@ import { make, say } from "./strings.js";
 
 const ASK_EVERY = 20_000;
 const DOWN_AFTER = 8_000; // a stream that is renewed by the server is back sooner
+const SILENCE = 40_000; // the stream beats every 15 s
 const GATHER = 600;
 
 const { live, stream, liveAt } = document.body.dataset;
@@ -17,6 +18,7 @@ let source = null;
 let failures = 0;
 let asking = 0;
 let downTimer = 0;
+let silence = 0;
 let gathering = 0;
 let stale = false;
 let ended = false;
@@ -48,11 +50,13 @@ async function get(url) {
   return answer;
 }
 
+const parse = (text) => new DOMParser().parseFromString(text, "text/html");
+
 async function tellChanged(box) {
   try {
     const answer = await get(`${box.dataset.changed}?seq=${box.dataset.seq}`);
     if (!answer || answer.status === 204) return;
-    box.innerHTML = await answer.text();
+    box.replaceChildren(...parse(await answer.text()).body.childNodes);
     box.dataset.seq = box.firstElementChild.dataset.seq;
   } catch {
     // The connection is away; the stream or the next question tells again.
@@ -75,10 +79,10 @@ async function renew() {
   try {
     const answer = await get(location.href);
     if (!answer) return;
-    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const fresh = parse(await answer.text());
     for (const part of document.querySelectorAll("[data-live]")) {
       const other = fresh.getElementById(part.id);
-      if (other && !busy(part) && other.innerHTML !== part.innerHTML) replace(part, other);
+      if (other && !busy(part) && !part.isEqualNode(other)) replace(part, other);
     }
     const time = document.querySelector(".x-asof");
     const now = fresh.querySelector(".x-asof");
@@ -111,23 +115,40 @@ function address() {
 
 function connect() {
   if (ended) return;
+  source?.close();
   source = new EventSource(address(), { withCredentials: true });
   source.addEventListener("hello", () => {
     failures = 0;
-    clearTimeout(downTimer);
-    downTimer = 0;
     sayDown(false);
     clearInterval(asking);
     asking = 0;
+    alive();
   });
-  source.addEventListener("case", (event) => hear(JSON.parse(event.data)));
+  source.addEventListener("beat", alive);
+  source.addEventListener("case", (event) => {
+    alive();
+    hear(JSON.parse(event.data));
+  });
   source.addEventListener("reset", hearReset);
+  downTimer ||= setTimeout(down, DOWN_AFTER);
   source.addEventListener("error", () => {
+    clearTimeout(silence);
     downTimer ||= setTimeout(down, DOWN_AFTER);
     if (source.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
     failures += 1;
     setTimeout(connect, Math.min(60_000, 1000 * 2 ** failures) * (0.5 + Math.random() / 2));
   });
+}
+
+// A line that is cut without a word looks open for ever: beats that stay away tell.
+function alive() {
+  clearTimeout(downTimer);
+  downTimer = 0;
+  clearTimeout(silence);
+  silence = setTimeout(() => {
+    down();
+    connect();
+  }, SILENCE);
 }
 
 function down() {
@@ -166,6 +187,7 @@ function stop() {
   ended = true;
   source?.close();
   clearTimeout(downTimer);
+  clearTimeout(silence);
   clearInterval(asking);
 }
 
