@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, Generic, TypeVar
 
@@ -99,6 +99,26 @@ def page(
     more = len(found) > size
     found = found[:size]
     return Page(found, _write(found[-1], sort, mark) if more else "")
+
+
+def around(rows: QuerySet[M], sort: Sort, row: M) -> tuple[M | None, M | None]:
+    """The rows before and after ``row`` in the order, whether or not it still belongs to them; at most four statements."""
+    back = replace(sort, descending=not sort.descending)
+    value, tie = getattr(row, sort.column), getattr(row, sort.tie)
+    if not sort.nullable:
+        return (_ordered(_beyond(rows, back, (value, tie)), back).first(),
+                _ordered(_beyond(rows, sort, (value, tie)), sort).first())  # fmt: skip
+    valued = rows.filter(**{f"{sort.column}__isnull": False})
+    empty = rows.filter(**{f"{sort.column}__isnull": True})
+    # Among rows without a value only the tie orders; they stand behind all others in both directions of a sort.
+    up, down = ("lt", "gt") if sort.descending else ("gt", "lt")
+    if value is None:
+        after = empty.filter(**{f"{sort.tie}__{up}": tie}).order_by(_signed(sort.tie, sort)).first()
+        before = empty.filter(**{f"{sort.tie}__{down}": tie}).order_by(_signed(sort.tie, back)).first()
+        return before or _ordered(valued, back).first(), after
+    before = _ordered(_beyond(valued, back, (value, tie)), back).first()
+    after = _ordered(_beyond(valued, sort, (value, tie)), sort).first()
+    return before, after or empty.order_by(_signed(sort.tie, sort)).first()
 
 
 def count(rows: QuerySet[Any], cap: int = COUNT_CAP) -> Count:

@@ -199,18 +199,18 @@ def visible(actor: Actor, cases: QuerySet[Case] | None = None) -> QuerySet[Case]
         allowed |= Q(pk__in=Party.objects.filter(user_id=actor.user_id).values("case_id"))
         allowed |= Q(pk__in=Hand.objects.filter(user_id=actor.user_id).values("case_id"))
         # What waits for somebody can be opened by them, whatever else their post reads.
-        allowed |= Q(open=True) & _waiting(actor)
+        allowed |= Q(open=True) & waiting(actor)
     return cases.filter(allowed)
 
 
 def inbox(actor: Actor) -> QuerySet[Case]:
     """What waits for this actor, in person and through posts."""
-    return Case.objects.filter(_waiting(actor), open=True)
+    return Case.objects.filter(waiting(actor), open=True)
 
 
-def _waiting(actor: Actor) -> Q:
-    """Cases that an actor's person or posts hold."""
-    waiting = Q(holder_user_id=actor.user_id)
+def waiting(actor: Actor) -> Q:
+    """Cases that an actor's person or posts hold; whoever asks adds that they are open."""
+    held = Q(holder_user_id=actor.user_id)
     hands = Q(user_id=actor.user_id)
     for seat in actor.seats:
         mine = Q(holder_role=seat.role, holder_user__isnull=True)
@@ -220,9 +220,9 @@ def _waiting(actor: Actor) -> Q:
             mine &= Q(holder_org_id__in=organisations.tree().subtree_ids(seat.organisation_id))
         else:
             mine &= Q(platform_id=seat.platform_id)
-        waiting |= mine & _area(seat.division_prefix)
+        held |= mine & _area(seat.division_prefix)
         if seat.organisation_id is not None and seat.role == "unit":
             hands |= Q(organisation_id=seat.organisation_id)
         hands |= Q(role=seat.role, user__isnull=True, organisation__isnull=True, case__platform_id=seat.platform_id)
-    waiting |= Q(pk__in=Hand.objects.filter(hands, open=True).values("case_id"))
-    return waiting
+    held |= Q(pk__in=Hand.objects.filter(hands, open=True).values("case_id"))
+    return held

@@ -171,4 +171,5 @@ HOLDS_NONE: dict[str, str] = {
     "ClockOrder.reason": "a public document", "ClockOrder.division_prefixes": "codes",
     "ClockOrder.class_prefixes": "codes",
     "ProcedureVersion.": "rules, not cases", "RuleVersion.": "rules, not cases", "WorkerBeat.name": "a process",
+    "WorkList.": "filters without search words, and the name that staff gives a list",
 }  # fmt: skip

@@ -48,5 +48,6 @@ ROOM = Manifest(
         "xiuhua.casework.erase",
         "xiuhua.casework.recount",
         "xiuhua.casework.rule_procedures",
+        "xiuhua.casework.work_lists",
     ),
 )

@@ -6,6 +6,7 @@ from xiuhua.casework.maps import views as maps
 from xiuhua.casework.ogc.api import api as ogc
 from xiuhua.casework.pages import (
     act,
+    bulk,
     case_list,
     case_page,
     clock_orders,
@@ -25,6 +26,11 @@ from xiuhua.casework.pages import (
 urlpatterns = [
     path("", inbox.inbox, name="home"),
     path("cases/", case_list.case_list, name="cases"),
+    path("cases/lists/", case_list.counts, name="work-list-counts"),
+    path("cases/lists/keep/", case_list.keep, name="work-list-keep"),
+    path("cases/lists/<int:pk>/drop/", case_list.drop, name="work-list-drop"),
+    path("cases/bulk/", bulk.bulk, name="bulk"),
+    path("cases/bulk/undo/", bulk.take_back, name="bulk-undo"),
     path("search/", case_list.case_list, name="search"),
     path("map/", layers.map_page, name="map"),
     path("report/", report.choose, name="report"),

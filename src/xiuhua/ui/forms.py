@@ -223,6 +223,7 @@ class FormView:
     target: str = ""  # htmx target; '' posts the page
     tone: str = "primary"
     hidden: Mapping[str, str] = field(default_factory=dict)
+    many: Sequence[tuple[str, str]] = ()  # hidden values of which a name has several
     confirm: Any = None
 
     @property

@@ -7,6 +7,7 @@ from xiuhua.casework.models.event import Anchor, AnchorEntry, Event, Payload, Pe
 from xiuhua.casework.models.outbox import Idempotency, Outbox
 from xiuhua.casework.models.procedure import ProcedureVersion
 from xiuhua.casework.models.rule import RuleVersion
+from xiuhua.casework.models.work_list import WorkList
 from xiuhua.casework.models.worker_beat import WorkerBeat
 
 __all__ = [
@@ -25,5 +26,6 @@ __all__ = [
     "Personal",
     "ProcedureVersion",
     "RuleVersion",
+    "WorkList",
     "WorkerBeat",
 ]

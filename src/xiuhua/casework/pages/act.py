@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
@@ -19,7 +20,7 @@ from xiuhua.casework import builtin, engine, forms, library
 from xiuhua.casework.answers import form_context
 from xiuhua.casework.ids import row_id
 from xiuhua.casework.models import Case
-from xiuhua.casework.pages import foresee, present, questions
+from xiuhua.casework.pages import case_list, foresee, present, questions
 from xiuhua.casework.pages.case_page import find
 from xiuhua.casework.pages.questions import form_key
 from xiuhua.casework.procedures import Action, Procedure
@@ -51,6 +52,7 @@ def act(request: HttpRequest, number: str, action: str) -> HttpResponse:
 def _take(request: HttpRequest, case: Case, rules: Procedure, chosen: Action, actor: Actor) -> HttpResponse:
     data = forms.from_post(chosen.form, request.POST)
     key = form_key(request)
+    way = case_list.around(actor, _listed(request), case)  # asked before: the step may take the case out of the list
     seq = request.POST.get("seq", "")
     try:
         done = engine.advance(case, chosen.code, actor, data, key=key or None, door="web", seq=row_id(seq) or None)
@@ -58,15 +60,23 @@ def _take(request: HttpRequest, case: Case, rules: Procedure, chosen: Action, ac
         fresh = uuid.uuid4().hex if refused.refusal.code == "conflict" else key
         return _show(request, case, rules, chosen, data, refused.refusal, fresh, status=422)
     after = Case.objects.select_related("holder_user").get(pk=done.case_id)
-    messages.success(request, _what_happened(after, rules, chosen))
+    said = _what_happened(after, rules, chosen)
+    messages.success(request, f"{case.number} {said}" if way else said)
     target = reverse("case", args=[case.number])
-    if case.holder_user_id == actor.user_id and not after.open and after.parent_id:
+    if way:
+        target = way["after"] or way["url"]
+    elif case.holder_user_id == actor.user_id and not after.open and after.parent_id:
         target = reverse("home")
     if request.headers.get("HX-Request"):
         response = HttpResponse(status=204)
         response["HX-Redirect"] = target
         return response
     return redirect(target)
+
+
+def _listed(request: HttpRequest) -> str:
+    """The list from which the case was opened, as its address says."""
+    return request.GET.get("list", "")[:2000]
 
 
 def _what_happened(after: Case, rules: Procedure, chosen: Action) -> str:
@@ -109,10 +119,11 @@ def _show(
     offered = explain(case, values)[0] if explain else {}
     filled = {**{name: value for name, (_options, value) in offered.items() if value}, **values}
     rows = told_before(case, rules, chosen, request.actor, filled)  # type: ignore[attr-defined]
-    cancel = reverse("case", args=[case.number])
+    kept = f"?{urlencode({'list': listed})}" if (listed := _listed(request)) else ""
+    cancel = reverse("case", args=[case.number]) + kept
     form = FormView(
         questions=questions.build(chosen, case, filled, errors, offered),
-        url=reverse("case-act", args=[case.number, chosen.code]),
+        url=reverse("case-act", args=[case.number, chosen.code]) + kept,
         submit=chosen.title,
         cancel_url=cancel,
         summary=refusal.message if refusal else "",
@@ -134,6 +145,7 @@ def _show(
             "blocked": blocked,
             "time": present.time_of(case, rules),
             "cancel": cancel,
+            "preview": f"{form.url}{'&' if kept else '?'}preview=1",
         },
         status=status,
     )

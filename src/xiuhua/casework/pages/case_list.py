@@ -2,123 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
-from zoneinfo import ZoneInfo
 
-from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.contrib import messages
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.dateparse import parse_date
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
 
-from xiuhua.casework import library, moments, paging, permits, search
+from xiuhua.casework import moments, paging, permits, search, work_lists
 from xiuhua.casework.ids import row_id
-from xiuhua.casework.maps import area
 from xiuhua.casework.models import Case
-from xiuhua.casework.pages import present
+from xiuhua.casework.pages import filters, present
+from xiuhua.casework.pages.filters import Filter
 from xiuhua.city import categories, locator, organisations
 from xiuhua.city.access import Actor, requires
 from xiuhua.city.models import Platform
 from xiuhua.ui.parts import Tag
-
-LOCAL = ZoneInfo("Asia/Shanghai")
-
-
-@dataclass
-class Filter:
-    """One filter in force: its name in the address, what it says, what it does."""
-
-    name: str
-    value: str
-    label: str
-    part: Q
-
-
-def filters(request: HttpRequest) -> list[Filter]:
-    """The filters of an address; what cannot be read is left out."""
-    found: list[Filter] = []
-    get = request.GET.get
-
-    def add(name: str, label: str, part: Q) -> None:
-        found.append(Filter(name, get(name, ""), label, part))
-
-    if get("open") in ("1", "0"):
-        add("open", _("Open") if get("open") == "1" else _("Ended"), Q(open=get("open") == "1"))
-    if state := get("state", ""):
-        add("state", str(_states().get(state, state)), Q(state=state))
-    if get("overdue") == "1":
-        add("overdue", _("Overdue"), Q(open=True, due_at__lt=moments.now()))
-    if (urgency := get("urgency", "")) in present.URGENCIES:
-        add("urgency", str(present.URGENCIES[urgency]), Q(urgency=urgency))
-    tree = organisations.tree()
-    if (unit := row_id(get("unit", ""))) in tree.by_id:
-        add("unit", str(tree.by_id[unit].name), Q(responsible_org_id__in=tree.subtree_ids(unit)))
-    if platform := get("platform", ""):
-        row = Platform.objects.filter(code=platform).first()
-        if row is not None:
-            add("platform", row.title(request.LANGUAGE_CODE), Q(platform_id=row.pk))
-    if stage := get("stage", ""):
-        add("stage", str(_stages().get(stage, stage)), Q(stage=stage))
-    if procedure := get("procedure", ""):
-        add("procedure", str(_procedures().get(procedure, procedure)), Q(procedure_code=procedure))
-    if source := get("source", ""):
-        add("source", str(_sources().get(source, source)), Q(source=source))
-    if row_id(county := get("county", "")):
-        add("county", locator.name(county, request.LANGUAGE_CODE) or county, Q(county=county))
-    if (category := row_id(get("category", ""))) in categories.catalogue().by_id:
-        add("category", str(categories.catalogue().by_id[category].title), Q(category_id=category))
-    if get("supervised") == "1":
-        add("supervised", _("Supervised"), Q(supervised__gt=0))
-    if grid := get("grid", ""):
-        add("grid", _("Grid %(code)s") % {"code": grid}, Q(grid=grid))
-    if corners := area.read(get("area", "")):
-        size = area.square_metres(corners)
-        words = _("%(km2).2f km²") % {"km2": size / 1e6} if size >= 1e5 else _("%(m2)s m²") % {"m2": f"{size:,.0f}"}
-        add("area", _("Drawn area, %(size)s") % {"size": words}, area.condition(corners))
-    if get("tasks") == "1":
-        add("tasks", _("With tasks and requests"), Q())
-    for name, label, way in (("from", _("from %(day)s"), "gte"), ("to", _("until %(day)s"), "lt")):
-        try:
-            day = parse_date(get(name, ""))
-        except ValueError:
-            day = None
-        if day is not None:
-            start = datetime.combine(day, time(), LOCAL) + timedelta(days=1 if name == "to" else 0)
-            add(name, label % {"day": day.isoformat()}, Q(**{f"reported_at__{way}": start}))
-    return found
-
-
-def _states() -> dict[str, Any]:
-    """States of the procedures in force, by code."""
-    found: dict[str, Any] = {}
-    for pk in library.active():
-        for code, state in library.version(pk).states.items():
-            found.setdefault(code, state.title)
-    return found
-
-
-def _stages() -> dict[str, Any]:
-    return {code: title for pk in library.active() for code, title in library.version(pk).stage_titles.items()}
-
-
-def _procedures() -> dict[str, Any]:
-    return {one.code: one.title for one in map(library.version, library.active())}
-
-
-def _sources() -> dict[str, Any]:
-    """Where cases come from, as the procedures' own forms say."""
-    found: dict[str, Any] = {}
-    for rules in map(library.version, library.active()):
-        for act in rules.start_actions():
-            for item in act.form:
-                if item.column == "source":
-                    found.update((choice.code, choice.title) for choice in item.choices)
-    return found
 
 
 def choices(request: HttpRequest) -> dict[str, Any]:
@@ -133,11 +39,11 @@ def choices(request: HttpRequest) -> dict[str, Any]:
         "selects": [
             (name, title, options, request.GET.get(name, ""))
             for name, title, options in (
-                ("state", _("State"), _sorted(_states())),
-                ("stage", _("Stage"), list(_stages().items())),
+                ("state", _("State"), _sorted(filters.states())),
+                ("stage", _("Stage"), list(filters.stages().items())),
                 ("urgency", _("Urgency"), list(present.URGENCIES.items())),
                 ("county", _("County"), counties),
-                ("source", _("Source of the report"), list(_sources().items())),
+                ("source", _("Source of the report"), list(filters.sources().items())),
                 (
                     "platform",
                     _("Platform"),
@@ -149,7 +55,9 @@ def choices(request: HttpRequest) -> dict[str, Any]:
         "unit": unit,
         "more": any(request.GET.get(name) for name in ("stage", "county", "source", "platform", "category", "unit")),
         "kept": [
-            (k, v) for k, v in request.GET.items() if k in ("open", "overdue", "tasks", "grid", "supervised", "area")
+            (k, v)
+            for k, v in request.GET.items()
+            if k in ("mine", "open", "overdue", "due", "tasks", "grid", "supervised", "area")
         ],
     }
 
@@ -160,21 +68,23 @@ def _sorted(titles: dict[str, Any]) -> list[tuple[str, Any]]:
 
 def chosen(actor: Actor, request: HttpRequest) -> tuple[QuerySet[Case], list[Filter], str]:
     """Cases that the actor may see under the filters and the search words of an address."""
-    active = filters(request)
-    words = search.clean(request.GET.get("q", ""))
+    return chosen_by(actor, request.GET)
+
+
+def chosen_by(actor: Actor, given: Mapping[str, str]) -> tuple[QuerySet[Case], list[Filter], str]:
+    """The same for an address that another page was given."""
+    active = filters.read(given, actor)
+    words = search.clean(given.get("q", ""))
     cases = search.search(actor, words).cases if words else permits.visible(actor)
-    if request.GET.get("tasks") != "1" and not words:
-        cases = cases.filter(parent__isnull=True)
-    for one in active:
-        cases = cases.filter(one.part)
-    return cases.select_related("parent__parent"), active, words
+    asked = {**given, "tasks": "1"} if words else given
+    return cases.filter(filters.together(asked, active)).select_related("parent__parent"), active, words
 
 
 def tags(request: HttpRequest, active: list[Filter]) -> list[Tag]:
     """Filters in force, removable; and a few that are often wanted."""
 
     def without(name: str) -> str:
-        left = {k: v for k, v in request.GET.items() if k not in (name, "after")}
+        left = {k: v for k, v in request.GET.items() if k not in (name, "after", "at")}
         return f"?{urlencode(left)}"
 
     def with_(name: str, value: str) -> str:
@@ -194,17 +104,20 @@ def tags(request: HttpRequest, active: list[Filter]) -> list[Tag]:
 
 
 @requires("case.read")
+@require_safe
 def case_list(request: HttpRequest) -> HttpResponse:
-    """Cases under filters, by a sort that has an index, paged by key."""
-    actor = request.actor  # type: ignore[attr-defined]
+    """Cases under filters, by a sort that has an index, paged by key; work lists beside them, one case opened beside."""
+    actor: Actor = request.actor  # type: ignore[attr-defined]
     cases, active, words = chosen(actor, request)
-    sort = paging.CASE_SORTS.get(request.GET.get("sort", ""), paging.CASE_SORTS["newest"])
-    about = {k: v for k, v in request.GET.items() if k != "after"}
+    sort = sort_of(request.GET)
+    about = {k: v for k, v in request.GET.items() if k not in ("after", "at")}
     try:
         page = paging.page(cases, sort, filters=about, cursor=request.GET.get("after", ""))
     except paging.CursorRefused:
         page = paging.page(cases, sort, filters=about)
     query = urlencode({k: v for k, v in about.items() if k != "sort"})
+    here = work_lists.canonical({**about, "sort": about.get("sort", "newest")})
+    lists = work_lists.of(actor)
     return render(
         request,
         "casework/case_list.html",
@@ -219,6 +132,69 @@ def case_list(request: HttpRequest) -> HttpResponse:
             "next_url": f"?{urlencode({**about, 'after': page.next})}" if page.next else "",
             "first_url": f"?{urlencode(about)}" if request.GET.get("after") else "",
             "map_url": f"{reverse('map')}?{query}",
+            "listed_lists": [(one, one.query == here, None) for one in lists],
+            "listed": urlencode(about),
+            "at": request.GET.get("at", ""),
+            "may_keep": bool(active) and not any(one.query == here for one in lists),
+            "shares": work_lists.shares(actor),
+            "may_act": actor.has("case.act"),
             "as_of": moments.now(),
         },
     )
+
+
+def sort_of(given: Mapping[str, str]) -> paging.Sort:
+    return paging.CASE_SORTS.get(given.get("sort", ""), paging.CASE_SORTS["newest"])
+
+
+@requires("case.read")
+@require_safe
+@never_cache
+def counts(request: HttpRequest) -> HttpResponse:
+    """The work lists with how many cases wait in each, asked for by the page when it stands and when something changed."""
+    actor: Actor = request.actor  # type: ignore[attr-defined]
+    lists = work_lists.of(actor)
+    found = work_lists.counts(actor, lists)
+    here = work_lists.canonical(
+        {"sort": "newest", **{k: v for k, v in request.GET.items() if k not in ("after", "at")}}
+    )
+    shown = [(one, one.query == here, found.get(one.id)) for one in lists]
+    return render(request, "casework/work_lists.html", {"lists": shown})
+
+
+@requires("case.read")
+@require_POST
+def keep(request: HttpRequest) -> HttpResponse:
+    """Keep the filters of the list under a name, for oneself or for a role of one's own."""
+    actor: Actor = request.actor  # type: ignore[attr-defined]
+    given = QueryDict(request.POST.get("query", ""))
+    row = work_lists.keep(actor, request.POST.get("name", ""), given.dict(), request.POST.get("role", ""))
+    if row is None:
+        messages.error(request, _("Filter the list first and give it a name."))
+        return redirect(f"{reverse('cases')}?{given.urlencode()}")
+    messages.success(request, _("The list “%(name)s” is kept; search words are not.") % {"name": row.name})
+    return redirect(f"{reverse('cases')}?{row.query}")
+
+
+@requires("case.read")
+@require_POST
+def drop(request: HttpRequest, pk: int) -> HttpResponse:
+    """Drop a list of one's own."""
+    if not work_lists.drop(request.actor, pk):  # type: ignore[attr-defined]
+        raise Http404
+    messages.success(request, _("The list is dropped."))
+    return redirect("cases")
+
+
+def around(actor: Actor, listed: str, case: Case) -> dict[str, Any]:
+    """The cases before and after this one in a list, and the list itself, as addresses; {} without a list."""
+    if not listed:
+        return {}
+    given = QueryDict(listed)
+    rows, _active, _words = chosen_by(actor, given.dict())
+    before, after = paging.around(rows, sort_of(given), case)
+
+    def url(one: Case | None) -> str:
+        return f"{present.case_url(one)}?{urlencode({'list': listed})}" if one is not None else ""
+
+    return {"list": listed, "before": url(before), "after": url(after), "url": f"{reverse('cases')}?{listed}"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -16,7 +17,7 @@ from django.utils.translation import gettext as _
 from xiuhua.casework import builtin, clock, diagram, engine, library, moments, permits, reveal
 from xiuhua.casework.deadlines import calendar_of
 from xiuhua.casework.models import Attachment, Case, Event
-from xiuhua.casework.pages import present
+from xiuhua.casework.pages import case_list, present
 from xiuhua.casework.procedures import Procedure
 from xiuhua.city import categories, crypto, locator, platforms, roles
 from xiuhua.city.access import Actor, requires
@@ -63,16 +64,19 @@ def case_page(request: HttpRequest, number: str) -> HttpResponse:
     photos = list(Attachment.objects.filter(case_id__in=of_cases).order_by("id"))
     visited = {e.from_state for e in events} | {e.to_state for e in events}
     stages = _stages(photos)
+    listed = request.GET.get("list", "")[:2000]
     return render(
         request,
-        "casework/case.html",
+        "casework/case_pane.html" if request.GET.get("pane") == "1" else "casework/case.html",
         {
             "case": case,
+            "way": case_list.around(actor, listed, case),
+            "full_url": f"{present.case_url(case)}?{urlencode({'list': listed})}" if listed else present.case_url(case),
             "title": present.title_of(case),
             "state": Badge(builtin.state_title(rules, case.state), "done" if not case.open else "info"),
             "time": present.time_of(case, rules),
             "urgency": present.urgency_badge(case),
-            "buttons": _buttons(case, actor),
+            "buttons": _buttons(case, actor, listed),
             "facts": _facts(case, rules),
             "holding": _holding(case, rules, names, above),
             "words": case.description or (case.parent.description if case.parent_id and case.parent else ""),
@@ -129,12 +133,13 @@ def _names(cases: list[Case], events: list[Event], more: set[int]) -> dict[int, 
     return dict(User.objects.filter(pk__in=[pk for pk in wanted if pk]).values_list("pk", "display_name"))
 
 
-def _buttons(case: Case, actor: Actor) -> list[Button]:
+def _buttons(case: Case, actor: Actor, listed: str = "") -> list[Button]:
+    kept = f"?{urlencode({'list': listed})}" if listed else ""
     offered = engine.allowed(case, actor) if actor.has("case.act") else []
     return [
         Button(
             a.action.title,
-            reverse("case-act", args=[case.number, a.action.code]),
+            reverse("case-act", args=[case.number, a.action.code]) + kept,
             key=a.action.key,
             tone=_TONES.get(a.action.tone, ""),
             refusal=a.refusal.message if a.refusal else None,

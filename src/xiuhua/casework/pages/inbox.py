@@ -19,6 +19,8 @@ from xiuhua.city.access import Actor, signed_in
 from xiuhua.ui.parts import Tag
 
 SOON = timedelta(hours=2)
+#: The kinds of the inbox as filters of the case list, for those that it has.
+_FILTERS = {"overdue": {"overdue": "1"}, "soon": {"due": "soon"}, "supervised": {"supervised": "1"}}
 
 
 def _kinds() -> dict[str, tuple[str, Q, str]]:
@@ -91,6 +93,9 @@ def inbox(request: HttpRequest) -> HttpResponse:
             "next_url": f"?{here}&after={page.next}" if page.next else "",
             "first_url": f"?{here}" if request.GET.get("after") else "",
             "total": states[state][1] if state else counts[f"n_{chosen or 'all'}"],
+            "listed": urlencode(
+                {"mine": "1", **_FILTERS.get(chosen, {}), **({"state": state} if state else {}), "sort": "due"}
+            ),
             "as_of": moments.now(),
         },
     )

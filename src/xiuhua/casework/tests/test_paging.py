@@ -136,3 +136,16 @@ def test_counts_are_capped(rows: Any) -> None:
     assert paging.count(Case.objects.order_by("number"), cap=5) == Count(5)
     assert paging.count(Case.objects.all(), cap=4) == Count(4, True)
     assert str(Count(10_000, True)) == "10,000+" and str(Count(9_999)) == "9,999"
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.one_of(st.none(), st.integers(0, 3)), st.integers(0, 3)), min_size=1, max_size=9))
+def test_before_and_after_a_row_as_in_the_slow_order(rows: Any, hours: list[tuple[int | None, int]]) -> None:
+    cases = rows(hours)
+    for sort in CASE_SORTS:
+        order = expected(sort, cases)
+        by_pk = {case.pk: case for case in cases}
+        for place, pk in enumerate(order):
+            before, after = paging.around(Case.objects.all(), CASE_SORTS[sort], by_pk[pk])
+            assert (before and before.pk) == (order[place - 1] if place else None)
+            assert (after and after.pk) == (order[place + 1] if place + 1 < len(order) else None)

@@ -2,6 +2,7 @@
 import { say, toast } from "./strings.js";
 import { keys } from "./keys.js";
 import { combobox } from "./combobox.js";
+import { desk } from "./desk.js";
 import { filtered, form } from "./form.js";
 import { upload } from "./upload.js";
 import { position } from "./position.js";
@@ -14,6 +15,7 @@ import { listen } from "./live.js";
 const PARTS = {
   "select[data-combobox]": combobox,
   "form[data-form]": form,
+  "[data-desk]": desk,
   "[data-filtered]": filtered,
   "[data-upload]": upload,
   "[data-position]": position,

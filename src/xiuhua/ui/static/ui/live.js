@@ -2,6 +2,7 @@
 // the page asks every 20 seconds and says so.
 //
 //   [data-live] with an id      a part that is fetched anew and put in place, unless somebody is busy in it
+//   [data-live-ask]             a part that asks for itself on the event live:changed
 //   tr[data-case][data-seq]     a row; one that is new or has moved on is marked for a moment
 //   [data-changed]              a box for "who changed this case", address in it; data-number, data-seq of what is shown
 import { arrive } from "./arrival.js";
@@ -84,6 +85,7 @@ async function renew() {
       const other = fresh.getElementById(part.id);
       if (other && !busy(part) && !part.isEqualNode(other)) replace(part, other);
     }
+    for (const part of document.querySelectorAll("[data-live-ask]")) window.htmx?.trigger(part, "live:changed");
     const time = document.querySelector(".x-asof");
     const now = fresh.querySelector(".x-asof");
     if (time && now) time.replaceWith(now);
