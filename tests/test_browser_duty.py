@@ -58,7 +58,7 @@ def test_the_overview(walk: Walk) -> None:
     assert page.locator(f"a[href='/cases/{made.json['number']}/']").is_visible()
     walk.look(page, "overview")
     page.locator("#states + table a").first.click()
-    page.locator(f"a[href='/cases/{made.json['number']}/']").wait_for()
+    page.locator(f"tr a[href^='/cases/{made.json['number']}/']").wait_for()
 
 
 def test_two_people_sign(walk: Walk) -> None:

@@ -447,7 +447,7 @@ class Action:
     holder: StrictBool = False
     system: StrictBool = False
     after_end: StrictBool = False  # may be taken in a final state (reopen, appeal)
-    key: Annotated[str, StringConstraints(strict=True, pattern=r"^[a-z0-9]$")] = ""
+    key: Annotated[str, StringConstraints(strict=True, pattern=r"^[a-il-z0-9]$")] = ""
     tone: Tone = ""
     lawful: StrictBool = False  # no override may remove this action or any of its guards
     help: Title | None = None

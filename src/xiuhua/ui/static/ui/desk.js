@@ -1,4 +1,4 @@
-// The desk: a case opens beside the list where there is room; choosing many; keys o, x and those of keys.js.
+// The desk: a case opens beside the list where there is room; choosing many; keys X and those of keys.js.
 const WIDE = matchMedia("(min-width: 1200px)");
 const plain = (event) => event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
 
@@ -22,7 +22,7 @@ export function desk(root) {
     url.searchParams.set("pane", "1");
     pane.setAttribute("aria-busy", "true");
     const mine = (asked += 1);
-    await window.htmx.ajax("GET", url.pathname + url.search, { target: pane, swap: "innerHTML" });
+    await window.htmx.ajax("GET", url.pathname + url.search, { target: pane });
     if (mine !== asked) return; // another was opened meanwhile
     pane.removeAttribute("aria-busy");
     pane.hidden = false;
@@ -57,7 +57,7 @@ export function desk(root) {
   document.addEventListener("keydown", (event) => {
     if (event.target.closest?.("input:not([type=checkbox]), textarea, select") || event.ctrlKey || event.metaKey) return;
     const here = root.querySelector("tr.is-here");
-    if (event.key === "x" && here) {
+    if (event.key === "X" && here) {
       const box = here.querySelector("input[type=checkbox]");
       if (box) box.click();
     } else if ((event.key === "j" || event.key === "k") && here && !pane.hidden) {

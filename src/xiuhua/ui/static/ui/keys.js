@@ -6,10 +6,12 @@ const typing = (target) =>
 
 const visible = (element) => element.checkVisibility?.() ?? element.offsetParent !== null;
 
-/** The first visible element whose data-key is this key ("d", "Ctrl+Enter", "Escape"). */
+/** The first visible element whose data-key is this key ("d", "Ctrl+Enter", "Escape"); what is open beside a list goes first. */
 function find(key) {
-  const scope = document.querySelector("dialog[open]") ?? document;
-  return [...scope.querySelectorAll("[data-key]")].find((one) => one.dataset.key === key && visible(one));
+  const dialog = document.querySelector("dialog[open]");
+  const scopes = dialog ? [dialog] : [document.querySelector("[data-desk] #pane:not([hidden])"), document];
+  const all = scopes.flatMap((scope) => (scope ? [...scope.querySelectorAll("[data-key]")] : []));
+  return all.find((one) => one.dataset.key === key && visible(one));
 }
 
 function list(dialog) {
