@@ -168,6 +168,7 @@ WRONG: list[tuple[str, str, str, str]] = [
     ("required: true, column", "required: yes, column", "required: yes", "true or false"),
     ("    start: true\n", "    start: true\n    from: open\n", "from: open\n    to: open", "no from"),
     ("key: l\n", "key: LL\n", "key: LL", "not written as"),
+    ("key: l\n", "key: j\n", "key: j", "not written as"),
     ("    by: [dispatcher]\n    key: n", "    key: n", "report:", "nobody can do it"),
     ("by: [unit]\n    key: l", "by: [unit]\n    across: [leadr]\n    key: l", "leadr", "no role 'leadr'"),
     ("by: [unit]\n    key: l", "by: [dispatcher]\n    across: [unit]\n    key: l", "unit]\n    key: l", "cannot act across platforms"),
