@@ -48,6 +48,7 @@ ROOM = Manifest(
         "xiuhua.casework.erase",
         "xiuhua.casework.recount",
         "xiuhua.casework.rule_procedures",
+        "xiuhua.casework.similar",
         "xiuhua.casework.work_lists",
     ),
 )

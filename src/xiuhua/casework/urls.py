@@ -20,6 +20,7 @@ from xiuhua.casework.pages import (
     procedures,
     report,
     rules,
+    similar,
     uploads,
 )
 
@@ -53,6 +54,7 @@ urlpatterns = [
     path("outbox/<int:pk>/retry/", outbox.retry, name="outbox-retry"),
     path("outbox/<int:pk>/give-up/", outbox.give_up, name="outbox-give-up"),
     path("lookup/<slug:kind>/", lookups.lookup, name="lookup"),
+    path("similar/<slug:procedure>/<slug:action>/", similar.similar_part, name="similar"),
     path("place/", lookups.place, name="place"),
     path("layers/<slug:name>.geojson", layers.layer, name="layer"),
     path("tiles/<slug:layer>/<int:z>/<int:x>/<int:y>.mvt", maps.tile, name="vector-tile"),

@@ -225,6 +225,7 @@ class FormView:
     hidden: Mapping[str, str] = field(default_factory=dict)
     many: Sequence[tuple[str, str]] = ()  # hidden values of which a name has several
     confirm: Any = None
+    id: str = "answers"
 
     @property
     def wrong(self) -> list[Question]:

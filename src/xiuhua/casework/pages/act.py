@@ -20,7 +20,7 @@ from xiuhua.casework import builtin, engine, forms, library
 from xiuhua.casework.answers import form_context
 from xiuhua.casework.ids import row_id
 from xiuhua.casework.models import Case
-from xiuhua.casework.pages import case_list, foresee, present, questions
+from xiuhua.casework.pages import case_list, foresee, present, questions, similar
 from xiuhua.casework.pages.case_page import find
 from xiuhua.casework.pages.questions import form_key
 from xiuhua.casework.procedures import Action, Procedure
@@ -45,7 +45,7 @@ def act(request: HttpRequest, number: str, action: str) -> HttpResponse:
     if request.method == "POST":
         return _take(request, case, rules, chosen, actor)
     refusal = engine.check(case, rules, chosen, actor)
-    values = forms.prefill(chosen.form, form_context(case, actor))
+    values = {**forms.prefill(chosen.form, form_context(case, actor)), **_named(request, chosen)}
     return _show(request, case, rules, chosen, values, refusal, uuid.uuid4().hex, blocked=refusal is not None)
 
 
@@ -72,6 +72,12 @@ def _take(request: HttpRequest, case: Case, rules: Procedure, chosen: Action, ac
         response["HX-Redirect"] = target
         return response
     return redirect(target)
+
+
+def _named(request: HttpRequest, chosen: Action) -> dict[str, str]:
+    """Other cases that the address names for the form, as the part of similar cases does."""
+    names = (item.name for item in chosen.form if item.type == "case")
+    return {name: request.GET[name][:40] for name in names if request.GET.get(name)}
 
 
 def _listed(request: HttpRequest) -> str:
@@ -145,6 +151,7 @@ def _show(
             "blocked": blocked,
             "time": present.time_of(case, rules),
             "cancel": cancel,
+            "similar": None if blocked else similar.part(case.platform_id, rules, chosen, case),
             "preview": f"{form.url}{'&' if kept else '?'}preview=1",
         },
         status=status,

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods
 
 from xiuhua.casework import engine, forms, library, step
 from xiuhua.casework.answers import form_context
-from xiuhua.casework.pages import foresee, present, questions
+from xiuhua.casework.pages import foresee, present, questions, similar
 from xiuhua.casework.pages.questions import form_key
 from xiuhua.casework.procedures import Action, Procedure
 from xiuhua.casework.refusal import Refusal, Refused
@@ -73,7 +73,8 @@ def report(request: HttpRequest, procedure: str, action: str) -> HttpResponse:
     except Refused as refused:
         return _show(request, rules, chosen, platform, data, refused.refusal, key, status=422)
     messages.success(request, _("Reported as case %(number)s.") % {"number": done.number})
-    return redirect(reverse("case", args=[done.number]))
+    attach = similar.attach_url(actor, done.number, request.POST.get(similar.ATTACH, ""))
+    return redirect(attach or reverse("case", args=[done.number]))
 
 
 def _show(
@@ -102,4 +103,14 @@ def _show(
         draft=f"report.{rules.code}.{chosen.code}",
         confirm=Confirm(_("What happens next"), rows, chosen.title) if rows else None,
     )
-    return render(request, "casework/report.html", {"rules": rules, "action": chosen, "form": form}, status=status)
+    return render(
+        request,
+        "casework/report.html",
+        {
+            "rules": rules,
+            "action": chosen,
+            "form": form,
+            "similar": similar.part(platform.pk, rules, chosen, None),
+        },
+        status=status,
+    )
