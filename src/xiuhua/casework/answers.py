@@ -155,12 +155,22 @@ def _seal(result: Prepared, fields: tuple[Field, ...], parts: forms.Split, case:
     kinds = {item.name: item.type for item in fields}
     sealed = {}
     for name, value in parts.personal.items():
-        cipher = crypto.encrypt(str(value), f"case:{case.id}:{name}")
-        kind = {"phone": "phone", "id_number": "id"}.get(kinds[name], "")
-        lookup = crypto.blind_index(kind, str(value)) if kind in ("phone", "id") else ""  # type: ignore[arg-type]
+        cipher, lookup = seal(kinds[name], str(value), case.id, name)
         result.personal.append(PersonalAnswer(name, kinds[name], cipher, lookup))
         sealed[name] = cipher
     result.stored = {**parts.facts, **parts.text, **sealed}
+
+
+def seal_context(case: int, field: str) -> str:
+    """What a personal answer is sealed to: it cannot be moved to another case or field unnoticed."""
+    return f"case:{case}:{field}"
+
+
+def seal(kind: str, value: str, case: int, field: str) -> tuple[str, str]:
+    """A personal answer of a field type, sealed to its case; and its keyed index, '' for a name."""
+    of = {"phone": "phone", "id_number": "id"}.get(kind, "")
+    lookup = crypto.blind_index(of, value) if of in ("phone", "id") else ""  # type: ignore[arg-type]
+    return crypto.encrypt(value, seal_context(case, field)), lookup
 
 
 def _hand_over(rules: Procedure, act: Action, case: Case, answers: Mapping[str, Any]) -> HandOver | None:

@@ -63,16 +63,16 @@ def load(histories: Iterable[History], *, batch: int = BATCH) -> Loaded:
     """Play and write histories, ``batch`` in a transaction."""
     loaded, source, place = Loaded(), iter(histories), 0
     while chunk := list(islice(source, batch)):
-        numbers = _reserve(chunk)
+        numbers = reserve(Counter(map(prefix_of, chunk)))
         played = []
         for history in chunk:
-            family = _Family()
+            family = Family()
             try:
-                family.play(history, next(numbers[_prefix(history)]))
+                family.play(history, next(numbers[prefix_of(history)]))
                 played.append(family)
                 loaded.numbers.append(family.root.number)
-            except Refused as refused:
-                loaded.refused.append((place, family.at, refused.refusal))
+            except RefusedAt as refused:
+                loaded.refused.append((place, refused.step, refused.refusal))
             place += 1
         document = write.Document()
         for family in played:
@@ -84,16 +84,25 @@ def load(histories: Iterable[History], *, batch: int = BATCH) -> Loaded:
     return loaded
 
 
-def _prefix(history: History) -> str:
+class RefusedAt(Exception):
+    """A history cannot be played: the place of the step, and why."""
+
+    def __init__(self, step: int, refusal: Refusal) -> None:
+        super().__init__(step, refusal)
+        self.step, self.refusal = step, refusal
+
+
+def prefix_of(history: History) -> str:
+    """The beginning of the number that the case will have."""
     _pk, rules = library.current(history.procedure, history.platform)
     return engine.number_prefix(rules, history.platform, history.steps[0].at)
 
 
-def _reserve(chunk: list[History]) -> dict[str, Iterator[str]]:
-    """Serial numbers for every history, taken at once per prefix; a refused history leaves a gap."""
+def reserve(wanted: Mapping[str, int]) -> dict[str, Iterator[str]]:
+    """So many case numbers in a row for every prefix; those of a refused history leave a gap."""
     numbers = {}
     with connections["default"].cursor() as cursor:
-        for prefix, count in Counter(map(_prefix, chunk)).items():
+        for prefix, count in wanted.items():
             cursor.execute(
                 "INSERT INTO casework_numbering(prefix, value) VALUES (%s, %s) ON CONFLICT (prefix) "
                 "DO UPDATE SET value = casework_numbering.value + excluded.value RETURNING value",
@@ -105,27 +114,29 @@ def _reserve(chunk: list[History]) -> dict[str, Iterator[str]]:
     return numbers
 
 
-class _Family:
+class Family:
     """A case and its children while their history is played."""
 
     def __init__(self) -> None:
         self.cases: dict[int, Case] = {}
         self.rows: dict[str, dict[Any, dict[str, Any]]] = {part.key: {} for part in write.PARTS}
-        self.at = 0  # place of the step in hand
 
     @property
     def root(self) -> Case:
         return next(iter(self.cases.values()))
 
     def play(self, history: History, number: str) -> None:
-        """Raises `Refused` as the engine would."""
-        for self.at, one in enumerate(history.steps):
-            with moments.clock_set(one.at):
-                if self.at == 0:
-                    self._start(history, one, number)
-                else:
-                    case = list(self.cases.values())[0 if one.child is None else one.child + 1]
-                    self._advance(case.pk, one.action, one.actor, one.data)
+        """Raises `RefusedAt` where the engine would refuse."""
+        for place, one in enumerate(history.steps):
+            try:
+                with moments.clock_set(one.at):
+                    if place == 0:
+                        self._start(history, one, number)
+                    else:
+                        case = list(self.cases.values())[0 if one.child is None else one.child + 1]
+                        self._advance(case.pk, one.action, one.actor, one.data)
+            except Refused as refused:
+                raise RefusedAt(place, refused.refusal) from refused
 
     def write(self, document: write.Document) -> None:
         """Add all rows; a case stands in its last form only."""
@@ -226,10 +237,10 @@ class _Family:
 
 
 _EFFECTS = {
-    "join": _Family.join,
-    "tally": _Family.tally,
-    "cancel_children": _Family.cancel_children,
-    "share_clock": _Family.share_clock,
+    "join": Family.join,
+    "tally": Family.tally,
+    "cancel_children": Family.cancel_children,
+    "share_clock": Family.share_clock,
 }
 
 

@@ -40,7 +40,8 @@ def _refuse_floats(value: Any) -> None:
             _refuse_floats(item)
 
 
-def _hash(algorithm: str, data: bytes) -> str:
+def digest(algorithm: str, data: bytes) -> str:
+    """Hex digest of bytes; ValueError for an algorithm that is none of `ALGORITHMS`."""
     if algorithm not in ALGORITHMS:
         raise ValueError(f"unknown digest algorithm {algorithm!r}")
     try:
@@ -53,7 +54,7 @@ def _hash(algorithm: str, data: bytes) -> str:
         return h.finalize().hex()
 
 
-def event_digest(
+def event_text(
     *,
     version: int,
     algorithm: str,
@@ -70,13 +71,17 @@ def event_digest(
     prev_digest: str,
     body: str,
 ) -> str:
-    """Hex digest of one event; ``body`` is its canonical text."""
+    """What the digest of one event covers; ``body`` is its canonical text."""
     # json.dumps, spelled out because it is called for every event; a test holds it to RFC 8785.
-    head = (
+    return (
         f'[{version:d},{_q(algorithm)},"{id:d}","{case:d}",{seq:d},{_q(action)},{_q(actor)},{at_us:d},{_q(from_state)},'
         f"{_q(to_state)},{_q(batch)},{_q(payload_digest)},{_q(prev_digest)},{body}]"
     )
-    return _hash(algorithm, head.encode())
+
+
+def event_digest(*, algorithm: str, **event: Any) -> str:
+    """Hex digest of one event; the arguments are those of `event_text`."""
+    return digest(algorithm, event_text(algorithm=algorithm, **event).encode())
 
 
 def new_salt() -> str:
@@ -84,11 +89,11 @@ def new_salt() -> str:
 
 
 def payload_digest(algorithm: str, salt: str, body: str) -> str:
-    return _hash(algorithm, f"{salt}\n{body}".encode())
+    return digest(algorithm, f"{salt}\n{body}".encode())
 
 
 def anchor_digest(algorithm: str, *, at_us: int, cases: int, entries_digest: str, prev_digest: str) -> str:
-    return _hash(algorithm, canonical([VERSION, algorithm, at_us, cases, entries_digest, prev_digest]).encode())
+    return digest(algorithm, canonical([VERSION, algorithm, at_us, cases, entries_digest, prev_digest]).encode())
 
 
 def entries_digest(algorithm: str, entries: list[tuple[int, int, str]]) -> str:
@@ -99,4 +104,4 @@ def entries_digest(algorithm: str, entries: list[tuple[int, int, str]]) -> str:
             h.update(f"{case} {seq} {digest}\n".encode())
         return h.hexdigest()
     except ValueError:
-        return _hash(algorithm, "".join(f"{c} {s} {d}\n" for c, s, d in entries).encode())
+        return digest(algorithm, "".join(f"{c} {s} {d}\n" for c, s, d in entries).encode())

@@ -5,6 +5,8 @@ Two kinds of database objects live here, put back after every migration and chec
 * triggers that refuse UPDATE, DELETE, TRUNCATE and REPLACE on events, anchors and published rules;
 * on SQLite the view ``casework_write`` whose INSTEAD OF trigger spreads one JSON document over the tables
   (`write.py`; PostgreSQL does the same in one statement with data-modifying CTEs).
+
+The triggers that keep SQLite's index of words (`text_index.py`) are put back and checked with them.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from typing import Any
 from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from xiuhua.casework import write
+from xiuhua.casework import text_index, write
 
 SEALED = ("casework_event", "casework_anchor", "casework_anchorentry", "casework_ruleversion")
 _DOUBLE = {
@@ -58,6 +60,7 @@ def _sqlite_statements() -> dict[str, str]:
             f"SELECT RAISE(ABORT, 'the log is append-only: REPLACE on {table} is refused'); END"
         )
     made["casework_write_apply"] = write.sqlite_trigger()
+    made.update(text_index.sqlite_triggers())
     return made
 
 
@@ -146,6 +149,8 @@ def remove(connection: BaseDatabaseWrapper | None = None) -> None:
     connection = connection or connections["default"]
     with connection.cursor() as cursor:
         for name in expected(connection):
+            if name.startswith(text_index.TABLE):
+                continue  # it guards nothing: without it the index would be wrong afterwards
             if connection.vendor == "sqlite":
                 cursor.execute(f"DROP TRIGGER IF EXISTS {name}")
             else:

@@ -9,8 +9,9 @@ seat's platform and those below it, and whoever ever held a case, person, unit o
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from xiuhua.casework.models import Case, Hand, Party
 from xiuhua.casework.procedures import Action, State
@@ -188,19 +189,25 @@ def visible(actor: Actor, cases: QuerySet[Case] | None = None) -> QuerySet[Case]
             if reach is None:
                 return cases
             here = Q(platform_id=seat.platform_id) if len(reach) == 1 else Q(platform_id__in=reach)
-            handed = Q(pk__in=Party.objects.filter(platform_id=seat.platform_id).values("case_id"))
+            handed = _party(platform_id=seat.platform_id)
             allowed |= (here | handed) & area
         elif role.reads == Reads.ORGANISATION and seat.organisation_id is not None:
             tree = organisations.tree().subtree_ids(seat.organisation_id)
             allowed |= Q(responsible_org_id__in=tree) | Q(holder_org_id__in=tree)
-            allowed |= Q(pk__in=Party.objects.filter(organisation_id__in=tree).values("case_id"))
+            allowed |= _party(organisation_id__in=tree)
     if actor.has("case.read") and actor.user_id is not None:
         allowed |= Q(created_by_id=actor.user_id) | Q(holder_user_id=actor.user_id)
-        allowed |= Q(pk__in=Party.objects.filter(user_id=actor.user_id).values("case_id"))
-        allowed |= Q(pk__in=Hand.objects.filter(user_id=actor.user_id).values("case_id"))
+        allowed |= _party(user_id=actor.user_id)
+        allowed |= Q(Exists(Hand.objects.filter(case_id=OuterRef("pk"), user_id=actor.user_id)))
         # What waits for somebody can be opened by them, whatever else their post reads.
         allowed |= Q(open=True) & waiting(actor)
     return cases.filter(allowed)
+
+
+def _party(**who: Any) -> Q:
+    """Cases that they ever held. Asked of each row of a page by the key of the table: the set of all their cases, which
+    ``IN`` would make first, is a quarter of a million for a large unit."""
+    return Q(Exists(Party.objects.filter(case_id=OuterRef("pk"), **who)))
 
 
 def inbox(actor: Actor) -> QuerySet[Case]:
@@ -224,5 +231,4 @@ def waiting(actor: Actor) -> Q:
         if seat.organisation_id is not None and seat.role == "unit":
             hands |= Q(organisation_id=seat.organisation_id)
         hands |= Q(role=seat.role, user__isnull=True, organisation__isnull=True, case__platform_id=seat.platform_id)
-    held |= Q(pk__in=Hand.objects.filter(hands, open=True).values("case_id"))
-    return held
+    return held | Q(Exists(Hand.objects.filter(hands, case_id=OuterRef("pk"), open=True)))

@@ -17,7 +17,7 @@ from operator import and_, or_
 import shapely
 from django.db.models import Q, QuerySet
 
-from xiuhua.casework import permits, read
+from xiuhua.casework import permits, read, text_index
 from xiuhua.casework.models import Case, Numbering, Personal
 from xiuhua.city import crypto, locator
 from xiuhua.city.access import Actor
@@ -148,6 +148,7 @@ def _by_words(words: str) -> Q:
 
 def _word(word: str) -> Q:
     within = Q(title__icontains=word) | Q(description__icontains=word) | Q(address__icontains=word)
+    within &= text_index.may_have(word)
     if _NUMBER.fullmatch(word.upper()):
         within |= Q(number=word.upper())
     return within | places(word)

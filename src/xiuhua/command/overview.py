@@ -51,7 +51,8 @@ def figures(actor: Actor, now: datetime) -> Figures:
         supervised=Count("pk", filter=Q(supervised__gt=0)),
         paused=Count("pk", filter=Q(paused=True)),
     )
-    today = seen.filter(Q(reported_at__gte=midnight) | Q(closed_at__gte=midnight)).aggregate(
+    # What was reported or closed today has been changed today, and of that there is an index.
+    today = seen.filter(updated_at__gte=midnight).aggregate(
         reported=Count("pk", filter=Q(reported_at__gte=midnight)), closed=Count("pk", filter=Q(closed_at__gte=midnight))
     )
 
@@ -75,7 +76,7 @@ def _hours(seen: QuerySet[Case], now: datetime) -> list[tuple[datetime, int, int
     first = this - timedelta(hours=HOURS - 1)
 
     def by_hour(column: str) -> dict[datetime, int]:
-        rows = seen.filter(**{f"{column}__gte": first}).order_by().annotate(hour=TruncHour(column, tzinfo=duty.LOCAL))
+        rows = seen.filter(**{"updated_at__gte": first, f"{column}__gte": first}).order_by().annotate(hour=TruncHour(column, tzinfo=duty.LOCAL))
         return dict(rows.values_list("hour").annotate(n=Count("pk")))
 
     reported, closed = by_hour("reported_at"), by_hour("closed_at")

@@ -54,8 +54,6 @@ def case_page(request: HttpRequest, number: str) -> HttpResponse:
     events = list(Event.objects.filter(case_id=case.pk).select_related("payload").order_by("seq"))
     children = list(Case.objects.filter(parent_id=case.pk).order_by("pk"))
     for child in children:
-        child.parent = case
-    for child in children:
         child.parent = case  # its words are the case's
     answers = {e.pk: _answers(e) for e in events}
     names = _names([case, *children], events, _people_in(rules, events, answers))
