@@ -40,7 +40,7 @@ def _refuse_floats(value: Any) -> None:
             _refuse_floats(item)
 
 
-def digest(algorithm: str, data: bytes) -> str:
+def hex_digest(algorithm: str, data: bytes) -> str:
     """Hex digest of bytes; ValueError for an algorithm that is none of `ALGORITHMS`."""
     if algorithm not in ALGORITHMS:
         raise ValueError(f"unknown digest algorithm {algorithm!r}")
@@ -81,7 +81,7 @@ def event_text(
 
 def event_digest(*, algorithm: str, **event: Any) -> str:
     """Hex digest of one event; the arguments are those of `event_text`."""
-    return digest(algorithm, event_text(algorithm=algorithm, **event).encode())
+    return hex_digest(algorithm, event_text(algorithm=algorithm, **event).encode())
 
 
 def new_salt() -> str:
@@ -89,11 +89,11 @@ def new_salt() -> str:
 
 
 def payload_digest(algorithm: str, salt: str, body: str) -> str:
-    return digest(algorithm, f"{salt}\n{body}".encode())
+    return hex_digest(algorithm, f"{salt}\n{body}".encode())
 
 
 def anchor_digest(algorithm: str, *, at_us: int, cases: int, entries_digest: str, prev_digest: str) -> str:
-    return digest(algorithm, canonical([VERSION, algorithm, at_us, cases, entries_digest, prev_digest]).encode())
+    return hex_digest(algorithm, canonical([VERSION, algorithm, at_us, cases, entries_digest, prev_digest]).encode())
 
 
 def entries_digest(algorithm: str, entries: list[tuple[int, int, str]]) -> str:
@@ -104,4 +104,4 @@ def entries_digest(algorithm: str, entries: list[tuple[int, int, str]]) -> str:
             h.update(f"{case} {seq} {digest}\n".encode())
         return h.hexdigest()
     except ValueError:
-        return digest(algorithm, "".join(f"{c} {s} {d}\n" for c, s, d in entries).encode())
+        return hex_digest(algorithm, "".join(f"{c} {s} {d}\n" for c, s, d in entries).encode())

@@ -225,11 +225,11 @@ class Press:
         names = self._names
         told = {k: v for k, v in row.items() if k not in ("case_id", "at", "actor_user_id", "digest")}
         over = chain.event_text(case=row["case_id"], at_us=to_us(row["at"]), **told)
-        link = {"digest": names.place[row["digest"]], "over": _Print.of(over, names, in_json=True)}
+        digest, text = names.place[row["digest"]], _Print.of(over, names, in_json=True)
         if payload is None:
-            return _Link(**link)
-        places = {"salt": names.place[payload["salt"]], "payload_digest": names.place[row["payload_digest"]]}
-        return _Link(**link, **places, payload=_Print.of(payload["body"], names, in_json=True))
+            return _Link(digest, text)
+        salt, sealed = names.place[payload["salt"]], names.place[row["payload_digest"]]
+        return _Link(digest, text, salt, sealed, _Print.of(payload["body"], names, in_json=True))
 
     def _cell(self, column: str, value: Any) -> Any:
         """What the database takes: a constant, or a `_Print` where copies differ."""
@@ -273,7 +273,7 @@ class Press:
             if link.payload is not None:
                 salt = values[link.salt] = chain.new_salt()
                 values[link.payload_digest] = chain.payload_digest(self.algorithm, salt, link.payload.text(values))
-            values[link.digest] = chain.digest(self.algorithm, link.over.text(values).encode())
+            values[link.digest] = chain.hex_digest(self.algorithm, link.over.text(values).encode())
         return values
 
     def printed(self, copies: Sequence[list[str]]) -> list[tuple[str, Any]]:

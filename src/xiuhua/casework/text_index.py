@@ -52,10 +52,10 @@ class _Holds(Lookup):  # type: ignore[type-arg]
     lookup_name = "holds"
     prepare_rhs = False
 
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
         left, left_params = self.process_lhs(compiler, connection)
         right, right_params = self.process_rhs(compiler, connection)
-        return f"{left} @> {right}", [*left_params, *right_params]
+        return f"{left} @> {right}", (*left_params, *right_params)
 
 
 def _grams(*texts: Any) -> Func:
@@ -101,8 +101,8 @@ END $$
 def _pairs_of(row: str) -> str:
     """SQL for the pairs of a row in a trigger or a query, hexadecimal, blanks between."""
     text = " || char(10) || ".join(f"{row}.{name}" for name in TEXTS)
-    return (
-        f"(WITH RECURSIVE g(t, i) AS (SELECT lower({text}), 1 UNION ALL SELECT t, i + 1 FROM g WHERE i < length(t) - 1) "
+    return (  # names of columns only
+        f"(WITH RECURSIVE g(t, i) AS (SELECT lower({text}), 1 UNION ALL SELECT t, i + 1 FROM g WHERE i < length(t) - 1) "  # noqa: S608
         "SELECT group_concat(hex(substr(t, i, 2)), ' ') FROM g)"
     )
 
@@ -110,8 +110,8 @@ def _pairs_of(row: str) -> str:
 def sqlite_triggers() -> Mapping[str, str]:
     """Name -> statement of the triggers that keep the table of pairs."""
     changed = " OR ".join(f"OLD.{name} IS NOT NEW.{name}" for name in TEXTS)
-    put = f"INSERT INTO {TABLE}(rowid, grams) VALUES (NEW.id, {_pairs_of('NEW')});"
-    take = f"INSERT INTO {TABLE}({TABLE}, rowid, grams) VALUES ('delete', OLD.id, {_pairs_of('OLD')});"
+    put = f"INSERT INTO {TABLE}(rowid, grams) VALUES (NEW.id, {_pairs_of('NEW')});"  # noqa: S608
+    take = f"INSERT INTO {TABLE}({TABLE}, rowid, grams) VALUES ('delete', OLD.id, {_pairs_of('OLD')});"  # noqa: S608
     return {
         f"{TABLE}_insert": f"CREATE TRIGGER {TABLE}_insert AFTER INSERT ON casework_case BEGIN {put} END",
         f"{TABLE}_update": f"CREATE TRIGGER {TABLE}_update AFTER UPDATE OF {', '.join(TEXTS)} ON casework_case "

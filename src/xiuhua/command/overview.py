@@ -76,7 +76,11 @@ def _hours(seen: QuerySet[Case], now: datetime) -> list[tuple[datetime, int, int
     first = this - timedelta(hours=HOURS - 1)
 
     def by_hour(column: str) -> dict[datetime, int]:
-        rows = seen.filter(**{"updated_at__gte": first, f"{column}__gte": first}).order_by().annotate(hour=TruncHour(column, tzinfo=duty.LOCAL))
+        rows = (
+            seen.filter(**{"updated_at__gte": first, f"{column}__gte": first})
+            .order_by()
+            .annotate(hour=TruncHour(column, tzinfo=duty.LOCAL))
+        )
         return dict(rows.values_list("hour").annotate(n=Count("pk")))
 
     reported, closed = by_hour("reported_at"), by_hour("closed_at")
