@@ -17,7 +17,7 @@ from contextvars import ContextVar
 from django.db import connections, transaction
 from django.utils.translation import gettext as _
 
-from xiuhua.casework import engine, permits
+from xiuhua.casework import engine, permits, text_index
 from xiuhua.casework.context import Change, Context, Extra
 from xiuhua.casework.models import Case, Event, Outbox, Payload
 from xiuhua.casework.personal_stores import Erasure, all_stores
@@ -127,14 +127,15 @@ def overwritten_once() -> Iterator[None]:
 def overwrite(using: str = "default") -> None:
     """Make the database forget what it deleted.
 
-    SQLite overwrites deleted content (``secure_delete``) and here empties its write-ahead log. PostgreSQL gives dead
-    rows free; their place is overwritten by and by (`docs/operators/log.md`).
+    SQLite overwrites deleted content (``secure_delete``) and here empties its write-ahead log; the index of words only
+    marks what is taken from it until its parts are joined, so they are joined here. PostgreSQL gives dead rows free; their place is overwritten by and by (`docs/operators/log.md`).
     """
     connection = connections[using]
     if connection.in_atomic_block:
         return
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
+            cursor.execute(text_index.JOIN_PARTS)
             cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             busy = cursor.fetchone()[0]
             if busy:

@@ -23,7 +23,7 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.loader import MigrationLoader
 
-from xiuhua.casework import files, verify
+from xiuhua.casework import files, text_index, verify
 from xiuhua.casework.anchor_files import read_anchor
 from xiuhua.city import crypto
 from xiuhua.ops import backup, postgres
@@ -208,6 +208,7 @@ def _postgres(connection: BaseDatabaseWrapper, source: Path) -> None:
         for table in connection.introspection.table_names(cursor):
             cursor.execute(f"DROP TABLE IF EXISTS {connection.ops.quote_name(table)} CASCADE")
         cursor.execute("DROP FUNCTION IF EXISTS casework_refuse() CASCADE")
+        cursor.execute(text_index.DROP_FUNCTIONS)
     postgres.run(
         connection, "pg_restore", "--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges",
         str(source),
