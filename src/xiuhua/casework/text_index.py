@@ -73,6 +73,11 @@ def _is_common(asked: list[str]) -> bool:
     return known == len(asked) and least > COMMON
 
 
+def is_part(table: str) -> bool:
+    """Whether a table of SQLite belongs to the index: its rows are no records, and it cannot be counted."""
+    return table == TABLE or table.startswith(f"{TABLE}_")
+
+
 # -- what stands in the database -----------------------------------------------------------------------------------
 
 # A loop, because subscripts in a query cost the length of the array each (seventeen times slower); and no function calls

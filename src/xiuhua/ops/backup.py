@@ -32,7 +32,7 @@ from django.conf import settings
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from xiuhua.casework import files, log_reader
+from xiuhua.casework import files, log_reader, text_index
 from xiuhua.city import crypto
 from xiuhua.ops import growth, postgres
 from xiuhua.ops.postgres import ToolFault
@@ -173,7 +173,7 @@ def _sqlite(connection: BaseDatabaseWrapper, folder: Path) -> Copied:
             return copy.execute(sql).fetchall()
 
         names = [name for (name,) in ask("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        own = [name for name in names if not name.startswith("sqlite_")]
+        own = [name for name in names if not (name.startswith("sqlite_") or text_index.is_part(name))]
         return _told(path.name, {name: ask(f'SELECT count(*) FROM "{name}"')[0][0] for name in own}, ask)
 
 

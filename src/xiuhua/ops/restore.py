@@ -167,7 +167,7 @@ def _counts(connection: BaseDatabaseWrapper) -> dict[str, int]:
     counted = {}
     with connection.cursor() as cursor:
         for name in connection.introspection.table_names(cursor):
-            if name == "sqlite_sequence":
+            if name == "sqlite_sequence" or text_index.is_part(name):
                 continue
             cursor.execute(f"SELECT count(*) FROM {connection.ops.quote_name(name)}")
             counted[name] = int(cursor.fetchone()[0])
