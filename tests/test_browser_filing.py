@@ -109,3 +109,64 @@ def test_a_case_to_be_filed_is_attached_to_a_similar_one(walk: Walk) -> None:
     page.wait_for_url(f"**/cases/{second}/do/merge_duplicate/?main_case={first}")
     walk.send(page)
     assert walk.server.program("hotline").get(f"/cases/{second}").json["main_case"] == first
+
+
+class Hand:
+    """A person's hand on mouse and keyboard; it counts clicks and key strokes (a chord is one)."""
+
+    def __init__(self, page: Page) -> None:
+        self.page, self.clicks, self.strokes = page, 0, 0
+
+    def click(self, selector: str) -> None:
+        self.clicks += 1
+        self.page.locator(selector).click()
+
+    def press(self, key: str) -> None:
+        self.strokes += 1
+        self.page.keyboard.press(key)
+
+
+def state(walk: Walk, number: str) -> str:
+    return str(walk.server.program("chief").get(f"/cases/{number}").json["state"])
+
+
+def test_routine_filing_takes_two_clicks_or_two_keys(walk: Walk) -> None:
+    """From the opened case to filed and dispatched, everything said before it is sent."""
+    for by in ("click", "press"):
+        if by == "press" and walk.size == "phone":
+            continue
+        number = reported(walk, "09005", "event")
+        page = walk.go("chief", f"cases/{number}/")
+        hand = Hand(page)
+        way = f"a[href$='/cases/{number}/do/file_and_dispatch/']"
+        page.locator(way).wait_for()
+        hand.click(way) if by == "click" else hand.press("g")
+        page.locator("[data-confirm]").wait_for()
+        told = page.locator("[data-confirm]").inner_text()
+        for part in (
+            ("该类别仅此一条", "执法支队一大队", "职责清单", "签收时限", "处置时限", "截止 20")
+            if walk.is_zh
+            else ("the only one of its class", "Enforcement Brigade One", "Duty list", "Receipt", "Handling", "due 20")
+        ):
+            assert part in told, part
+        if by == "click":
+            walk.look(page, "file-and-dispatch")
+            hand.click("form.x-form button[type=submit]")
+        else:
+            hand.press("Control+Enter")
+        page.wait_for_url(f"**/cases/{number}/")
+        assert state(walk, number) == "to_receive"
+        assert (hand.clicks, hand.strokes) == ((2, 0) if by == "click" else (0, 2))
+
+
+def test_two_people_take_two_clicks_each(walk: Walk) -> None:
+    """Where the centres are two, the operator files and the dispatcher dispatches."""
+    number = reported(walk, "09005", "event")
+    for name, action, after in (("hotline", "file", "to_dispatch"), ("dispatcher", "dispatch", "to_receive")):
+        page = walk.go(name, f"cases/{number}/")
+        hand = Hand(page)
+        hand.click(f"a[href$='/cases/{number}/do/{action}/']")
+        page.locator("[data-confirm]").wait_for()
+        hand.click("form.x-form button[type=submit]")
+        page.wait_for_url(f"**/cases/{number}/")
+        assert (state(walk, number), hand.clicks) == (after, 2)

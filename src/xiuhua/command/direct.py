@@ -28,6 +28,7 @@ from xiuhua.casework.registry import effect, outbox
 from xiuhua.casework.yaml_source import Path
 from xiuhua.city import categories
 from xiuhua.city.access import SYSTEM
+from xiuhua.city.categories import CategoryInfo, ConditionInfo
 from xiuhua.city.models import Appointment, Platform, Post
 from xiuhua.city.roles import TextData
 from xiuhua.command import routing
@@ -126,6 +127,18 @@ rule_files.register(RULES)
 def rules_of(platform_code: str) -> Rules:
     """What is in force on a platform: its own file, else the sample, which is switched off."""
     return RULES.value(platform_code)
+
+
+def named(platform_code: str, category: CategoryInfo) -> tuple[Rule, ConditionInfo] | None:
+    """The first rule in force that names the class, and the condition that it files under; None while switched off."""
+    book = rules_of(platform_code)
+    place = (category.scheme.code, category.kind, category.code)
+    for rule in book.rules if book.switched_on else ():
+        for one in rule.classes:
+            if (one.scheme, one.kind, one.code) == place and one.condition <= len(category.conditions):
+                condition = category.conditions[one.condition - 1]
+                return (rule, condition) if condition.fileable else None
+    return None
 
 
 def decide(case: Case) -> Decision | None:

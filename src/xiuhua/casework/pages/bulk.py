@@ -82,8 +82,8 @@ def bulk(request: HttpRequest) -> HttpResponse:
         if not errors:
             return _do(request, able, lines, chosen, actor, data, context)
     first = able[0] if able else cases[0]
-    values = data or forms.prefill(chosen.form, form_context(first, actor))
-    offered = _offered(first, chosen, values)
+    values = data or _common(chosen, forms.prefill(chosen.form, form_context(first, actor)))
+    offered = _offered(able or [first], chosen, values)
     values = {**{name: value for name, (_options, value) in offered.items() if value}, **values}
     hidden = {"bulk.action": code, "bulk.sure": "1", "bulk.list": listed}
     context |= {
@@ -202,7 +202,21 @@ def _refusal(case: Case, code: str, actor: Actor, prepared: Any) -> Refusal | No
     return engine.check(case, rules, action, actor, prepared)
 
 
-def _offered(case: Case, chosen: Action, values: Any) -> dict[str, Any]:
-    explain = questions.EXPLAINERS.get((library.version(case.procedure_id).code, chosen.code))
-    found: dict[str, Any] = explain(case, values)[0] if explain else {}
+def _common(chosen: Action, values: dict[str, Any]) -> dict[str, Any]:
+    """What may stand in the one form for all: what comes from a case is left open, and each keeps its own."""
+    own = {item.name for item in chosen.form if str(item.default).startswith("$case.")}
+    return {name: value for name, value in values.items() if name not in own}
+
+
+def _offered(cases: list[Case], chosen: Action, values: Any) -> dict[str, Any]:
+    """What the room offers for the first, and preselects only where it does so for all."""
+    found: dict[str, Any] = {}
+    asked = {(one.procedure_id, one.category_id, one.component_code, one.community): one for one in reversed(cases)}
+    for case in reversed(asked.values()):
+        explain = questions.EXPLAINERS.get((library.version(case.procedure_id).code, chosen.code))
+        offered = explain(case, values)[0] if explain else {}
+        found = found or dict(offered)
+        for name, (options, value) in found.items():
+            if offered.get(name, (None, None))[1] != value:
+                found[name] = (options, None)
     return found

@@ -20,7 +20,7 @@ from xiuhua.ui.forms import Option, Question, question
 from xiuhua.ui.parts import Layer, MapView
 
 #: What the room of a procedure adds to a form: (procedure, action) -> function of the case and the answers so far,
-#: giving {field: (options, preselected value)} and rows that say why.
+#: giving {field: (options or None, preselected value)} and rows that say why.
 EXPLAINERS: dict[tuple[str, str], Any] = {}
 
 
@@ -45,7 +45,7 @@ def build(
     case: Case,
     values: Mapping[str, Any],
     errors: Mapping[str, tuple[str, ...]],
-    offered: Mapping[str, tuple[list[Option], Any]],
+    offered: Mapping[str, tuple[list[Option] | None, Any]],
 ) -> list[Question]:
     """The questions of a form, filled in and marked."""
     found = []

@@ -79,6 +79,7 @@ WAYS = """
 reported,to_file        send_verification   verifying      intake_operator duty_chief
 verifying               verified_real       to_file        *
 verifying               verified_not_real   voided         *
+reported,to_file        file_and_dispatch   to_receive     duty_chief
 reported,to_file        file                to_dispatch    intake_operator duty_chief
 reported,to_file        void                voided         intake_operator duty_chief
 reported,to_file        merge_duplicate     voided         intake_operator duty_chief
@@ -202,7 +203,7 @@ def test_lawful_conditions_stand_in_every_variant(variant: str) -> None:
         if call.lawful
     }
     assert lawful == {
-        ("file", "located"), ("file", "fileable"), ("close", "ticked"), ("close", "needs_answer"),
+        ("file", "located"), ("file", "fileable"), ("file_and_dispatch", "located"), ("file_and_dispatch", "fileable"), ("close", "ticked"), ("close", "needs_answer"),
         ("file_by_rule", "located"), ("file_by_rule", "fileable"), ("hand_over", "linked_platform"), ("handed_over", "linked_platform"),
     }  # fmt: skip
 
