@@ -52,9 +52,7 @@ def erase(case: Case, actor: Actor, reason: str, *, keep_evidence: bool = False)
 
     Raises `Refused`. Returns the erase event of each case.
     """
-    if actor.kind != "system" and not (
-        permits.within_reach(actor, case, PERMISSION) and permits.visible(actor).filter(pk=case.pk).exists()
-    ):
+    if actor.kind != "system" and not (permits.within_reach(actor, case, PERMISSION) and permits.sees(actor, case)):
         raise Refused(Refusal("not_yours", _("You may not erase personal data of this case.")))
     cases = family(case)
     for forbidding in _forbidding:

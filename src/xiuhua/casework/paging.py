@@ -102,23 +102,43 @@ def page(
 
 
 def around(rows: QuerySet[M], sort: Sort, row: M) -> tuple[M | None, M | None]:
-    """The rows before and after ``row`` in the order, whether or not it still belongs to them; at most four statements."""
+    """The rows before and after ``row`` in the order, whether or not it still belongs to them; one statement."""
     back = replace(sort, descending=not sort.descending)
-    value, tie = getattr(row, sort.column), getattr(row, sort.tie)
+    own = (getattr(row, sort.column), getattr(row, sort.tie))
     if not sort.nullable:
-        return (_ordered(_beyond(rows, back, (value, tie)), back).first(),
-                _ordered(_beyond(rows, sort, (value, tie)), sort).first())  # fmt: skip
-    valued = rows.filter(**{f"{sort.column}__isnull": False})
-    empty = rows.filter(**{f"{sort.column}__isnull": True})
-    # Among rows without a value only the tie orders; they stand behind all others in both directions of a sort.
-    up, down = ("lt", "gt") if sort.descending else ("gt", "lt")
-    if value is None:
-        after = empty.filter(**{f"{sort.tie}__{up}": tie}).order_by(_signed(sort.tie, sort)).first()
-        before = empty.filter(**{f"{sort.tie}__{down}": tie}).order_by(_signed(sort.tie, back)).first()
-        return before or _ordered(valued, back).first(), after
-    before = _ordered(_beyond(valued, back, (value, tie)), back).first()
-    after = _ordered(_beyond(valued, sort, (value, tie)), sort).first()
-    return before, after or empty.order_by(_signed(sort.tie, sort)).first()
+        parts = [_ordered(_beyond(rows, one, own), one) for one in (back, sort)]
+    else:
+        # Rows without a value stand behind all others in both directions of a sort; among them only the tie orders.
+        valued = rows.filter(**{f"{sort.column}__isnull": False})
+        empty = rows.filter(**{f"{sort.column}__isnull": True})
+        forth, behind = empty.order_by(_signed(sort.tie, sort)), empty.order_by(_signed(sort.tie, back))
+        if own[0] is None:
+            up, down = ("lt", "gt") if sort.descending else ("gt", "lt")
+            further, nearer = (f"{sort.tie}__{way}" for way in (up, down))
+            parts = [_ordered(valued, back), behind.filter(**{nearer: own[1]}), forth.filter(**{further: own[1]})]
+        else:
+            parts = [*(_ordered(_beyond(valued, one, own), one) for one in (back, sort)), forth]
+    # SQLite takes no limit inside a union, but inside a condition of its parts.
+    model = rows.model._default_manager
+    firsts = [model.filter(pk__in=part.values("pk")[:1]).order_by().values("pk") for part in parts]
+    before, after = None, None
+    for found in model.filter(pk__in=firsts[0].union(*firsts[1:], all=True)):
+        if found.pk == row.pk:
+            continue
+        if _precedes(found, row, sort):
+            before = found if before is None or _precedes(before, found, sort) else before
+        else:
+            after = found if after is None or _precedes(found, after, sort) else after
+    return before, after
+
+
+def _precedes(one: Model, other: Model, sort: Sort) -> bool:
+    """Whether a row stands before another one in the order."""
+    (a, a_tie), (b, b_tie) = ((getattr(row, sort.column), getattr(row, sort.tie)) for row in (one, other))
+    if (a is None) != (b is None):
+        return b is None
+    mine, theirs = ((a_tie,), (b_tie,)) if a is None else ((a, a_tie), (b, b_tie))
+    return mine > theirs if sort.descending else mine < theirs
 
 
 def count(rows: QuerySet[Any], cap: int = COUNT_CAP) -> Count:

@@ -22,7 +22,7 @@ def may_reveal(case: Case, actor: Actor) -> bool:
         return False
     if case.open and permits.holds(actor, case):
         return True
-    return permits.within_reach(actor, case, PERMISSION) and permits.visible(actor).filter(pk=case.pk).exists()
+    return permits.within_reach(actor, case, PERMISSION) and permits.sees(actor, case)
 
 
 def reveal(case: Case, field: str, actor: Actor, reason: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import reduce
 from operator import and_, or_
@@ -28,6 +29,7 @@ MOST_WORDS = 6
 #: A tail of a number is looked for among so many of the last days on which cases were numbered.
 MOST_DAYS = 2000
 MOST_GRIDS = 400
+MOST_SHAPES = 20
 SERIAL = 5
 
 _NUMBER = re.compile(r"[A-Z]{0,10}[0-9]{14,25}(-[0-9]{2,3})*")
@@ -142,37 +144,42 @@ def _numbers_ending(tail: str) -> list[str]:
 def _by_words(words: str) -> Q:
     """Every word must stand in the case's text or name its place; or all of them together are its place's name."""
     parts = words.split()[:MOST_WORDS]
-    each = reduce(and_, (_word(word) for word in parts))
-    return each | places(words) if len(parts) > 1 else each
+    placed, listed = places({*parts, words}), text_index.may_have(parts)
+
+    def of(word: str) -> Q:
+        within = Q(title__icontains=word) | Q(description__icontains=word) | Q(address__icontains=word)
+        within &= listed[word]
+        if _NUMBER.fullmatch(word.upper()):
+            within |= Q(number=word.upper())
+        return within | placed[word]
+
+    each = reduce(and_, map(of, parts))
+    return each | placed[words] if len(parts) > 1 else each
 
 
-def _word(word: str) -> Q:
-    within = Q(title__icontains=word) | Q(description__icontains=word) | Q(address__icontains=word)
-    within &= text_index.may_have(word)
-    if _NUMBER.fullmatch(word.upper()):
-        within |= Q(number=word.upper())
-    return within | places(word)
-
-
-def places(name: str) -> Q:
-    """Cases in the division or along the road of that name; nothing for an unknown one or a part of a name."""
-    if len(name) < 2:
-        return Q(pk__in=[])
-    names = {name, *(f"{name}{ending}" for ending in _ENDINGS)}
-    found = [
-        Q(**{_LEVELS[level]: code})
-        for code, level in Division.objects.filter(
-            Q(name__in=names) | Q(name_en__iexact=name), level__in=_LEVELS
-        ).values_list("code", "level")
-    ]
-    shapes = Place.objects.filter(Q(name=name) | Q(name_en__iexact=name) | Q(aliases__contains=name))
-    grids: set[str] = set()
-    for row in shapes[:20]:
-        if name in (row.name, *row.aliases.split("\n")) or name.lower() == row.name_en.lower():
-            grids |= grids_under(bytes(row.geometry))
-    if grids:
-        found.append(Q(grid__in=sorted(grids)[:MOST_GRIDS]))
-    return reduce(or_, found, Q(pk__in=[]))
+def places(names: Iterable[str]) -> dict[str, Q]:
+    """For each name the cases in the division or along the road of that name; nothing for an unknown one or a part of a
+    name. Two statements."""
+    found = {name: Q(pk__in=[]) for name in names}
+    told = {name: {name, *(f"{name}{ending}" for ending in _ENDINGS)} for name in found if len(name) >= 2}
+    if not told:
+        return found
+    called, shaped = Q(name__in=set().union(*told.values())), Q()
+    for name in told:
+        called |= Q(name_en__iexact=name)
+        shaped |= Q(name=name) | Q(name_en__iexact=name) | Q(aliases__contains=name)
+    grids: dict[str, set[str]] = {name: set() for name in told}
+    for division in Division.objects.filter(called, level__in=_LEVELS):
+        for name, forms in told.items():
+            if division.name in forms or division.name_en.lower() == name.lower():
+                found[name] |= Q(**{_LEVELS[division.level]: division.code})
+    for row in Place.objects.filter(shaped)[: MOST_SHAPES * len(told)]:
+        for name in told:
+            if name in (row.name, *row.aliases.split("\n")) or name.lower() == row.name_en.lower():
+                grids[name] |= grids_under(bytes(row.geometry))
+    return {
+        name: q | Q(grid__in=sorted(grids[name])[:MOST_GRIDS]) if grids.get(name) else q for name, q in found.items()
+    }
 
 
 def grids_under(wkb: bytes) -> set[str]:

@@ -11,7 +11,7 @@ there a word whose every pair is common is left to the order of the list, which 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.db import connections, models
@@ -36,17 +36,20 @@ def pairs(word: str) -> list[str]:
     return list(dict.fromkeys(small[i : i + 2] for i in range(len(small) - 1)))
 
 
-def may_have(word: str) -> Q:
-    """Cases that may have the word in their texts; `Q()` when the index cannot tell."""
-    found = pairs(word)
-    if not found:
-        return Q()
+def may_have(words: Iterable[str]) -> dict[str, Q]:
+    """For each word the cases that may have it in their texts; `Q()` when the index cannot tell. At most one statement."""
+    found = {word: pairs(word) for word in words}
     if connections["default"].vendor == "postgresql":
-        return Q(_Holds(_grams(*map(F, TEXTS)), _grams(Value(word))))
-    asked = [pair.encode().hex() for pair in found]
-    if _is_common(asked):
-        return Q()
-    return Q(pk__in=RawSQL(f"SELECT rowid FROM {TABLE} WHERE {TABLE} MATCH %s", [" ".join(asked)]))  # noqa: S608, S611
+        return {w: Q(_Holds(_grams(*map(F, TEXTS)), _grams(Value(w)))) if of else Q() for w, of in found.items()}
+    asked = {word: [pair.encode().hex() for pair in of] for word, of in found.items() if of}
+    common = _common({pair for of in asked.values() for pair in of})
+    match = f"SELECT rowid FROM {TABLE} WHERE {TABLE} MATCH %s"  # noqa: S608
+    return {
+        word: Q(pk__in=RawSQL(match, [" ".join(asked[word])]))  # noqa: S611
+        if word in asked and not common.issuperset(asked[word])
+        else Q()
+        for word in found
+    }
 
 
 class _Holds(Lookup):
@@ -65,12 +68,17 @@ def _grams(*texts: Any) -> Func:
     return Func(*texts, function="casework_grams", output_field=models.TextField())
 
 
-def _is_common(asked: list[str]) -> bool:
+def _common(asked: set[str]) -> set[str]:
+    """Those of the pairs that many cases have."""
+    if not asked:
+        return set()
     marks = ", ".join(["%s"] * len(asked))
     with connections["default"].cursor() as cursor:
-        cursor.execute(f"SELECT count(*), min(doc) FROM {TABLE}_vocab WHERE term IN ({marks})", asked)  # noqa: S608
-        known, least = cursor.fetchone()
-    return known == len(asked) and least > COMMON
+        cursor.execute(
+            f"SELECT term FROM {TABLE}_vocab WHERE term IN ({marks}) AND doc > %s",  # noqa: S608
+            [*sorted(asked), COMMON],
+        )
+        return {str(term) for (term,) in cursor.fetchall()}
 
 
 def is_part(table: str) -> bool:

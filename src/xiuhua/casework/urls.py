@@ -27,6 +27,7 @@ from xiuhua.casework.pages import (
 urlpatterns = [
     path("", inbox.inbox, name="home"),
     path("cases/", case_list.case_list, name="cases"),
+    path("cases/count/", case_list.count, name="case-count"),
     path("cases/lists/", case_list.counts, name="work-list-counts"),
     path("cases/lists/keep/", case_list.keep, name="work-list-keep"),
     path("cases/lists/<int:pk>/drop/", case_list.drop, name="work-list-drop"),

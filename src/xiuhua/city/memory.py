@@ -1,8 +1,8 @@
 """In-memory tables: built from rows, served without a query, replaced when their version row changes.
 
 A `Table` is built once, synchronously, by whoever asks first. After that ``get`` only returns it; at most
-once a second it compares the version row, and when that has changed it lets a background thread build the
-next one while the old one serves. The new one is put in place by a single assignment.
+once a second one statement reads the version rows of all tables, and when one has changed a background thread
+builds the next table while the old one serves. The new one is put in place by a single assignment.
 
 1. Whoever changes the rows calls ``bump(name)`` in the same transaction.
 2. Inside a transaction ``get`` asks the database nothing, so a short transaction stays short; only a
@@ -33,6 +33,7 @@ Job = Callable[[], None]
 
 #: Seconds between two looks at the version row.
 CHECK_SECONDS = 1.0
+_EXPIRED = float("-inf")
 
 _tables: WeakSet[Table] = WeakSet()
 _local = threading.local()
@@ -48,11 +49,17 @@ class _Built(Generic[T]):
 
 def stored_version(name: str) -> int:
     """The version row of ``name``; 0 when nothing was ever bumped."""
-    # Written out, because every process asks for every table once a second.
     with prepared_cursor(connection) as cursor:
         cursor.execute("SELECT version FROM city_tableversion WHERE name = %s", [name])
         row = cursor.fetchone()
     return int(row[0]) if row else 0
+
+
+def _stored_versions() -> dict[str, int]:
+    """All version rows by name. Written out, because every process asks once a second."""
+    with prepared_cursor(connection) as cursor:
+        cursor.execute("SELECT name, version FROM city_tableversion")
+        return {name: int(version) for name, version in cursor.fetchall()}
 
 
 def bump(name: str) -> None:
@@ -130,7 +137,7 @@ class Table(Generic[T]):
         self._clock = clock
         self._spawn = spawn
         self._built: _Built[T] | None = None
-        self._checked = float("-inf")
+        self._checked = _EXPIRED
         self._first = threading.Lock()
         self._rebuilding = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -145,7 +152,7 @@ class Table(Generic[T]):
             return (self._built or self._build_first()).value
         built = self._built or self._build_first()
         if self._clock() - self._checked >= CHECK_SECONDS:
-            self._check(built)
+            self._check()
             built = self._built or built
         return built.value
 
@@ -156,7 +163,7 @@ class Table(Generic[T]):
 
     def expire(self) -> None:
         """Let the next ``get`` look at the version row without waiting for its second."""
-        self._checked = float("-inf")
+        self._checked = _EXPIRED
 
     def settle(self) -> None:
         """Wait until a running rebuild has ended."""
@@ -189,14 +196,23 @@ class Table(Generic[T]):
             built = _local.built[id(self)] = self._make()
         return built
 
-    def _check(self, built: _Built[T]) -> None:
+    def _check(self) -> None:
+        """Read the versions and tell every table of this process its own."""
         self._checked = self._clock()
         try:
-            current = stored_version(self.name)
+            current = _stored_versions()
         except DatabaseError:
             log.warning("table %s: its version could not be read; the old one serves on", self.name)
             return
-        if current != built.version and self._rebuilding.acquire(blocking=False):
+        for table in list(_tables):
+            table._hear(current.get(table.name, 0))
+
+    def _hear(self, version: int) -> None:
+        built = self._built
+        if built is None or self._checked == _EXPIRED:  # expired since the versions were read: it looks for itself
+            return
+        self._checked = self._clock()
+        if version != built.version and self._rebuilding.acquire(blocking=False):
             try:
                 self._thread = self._spawn(self._rebuild)
             except BaseException:

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from xiuhua.api_base import Problem, respond
 from xiuhua.city import tokens
 from xiuhua.city.access import Actor, actor_for
+from xiuhua.city.platforms import platforms
 
 #: Where a token counts; under the second also as the password of a basic log-in, which is what desktop GIS can send.
 API_PREFIX, OGC_PREFIX = "/api/", "/ogc/"
@@ -67,5 +68,8 @@ def session_actor(request: HttpRequest) -> Actor | None:
     if not user.is_authenticated:
         return None
     actor = actor_for(user)
+    platform = platforms().row(pk=user.platform_id)
+    if platform is not None:
+        user.platform = platform  # every page shows its name
     seat = request.session.get(SEAT_KEY)
     return actor.acting_as(seat) if seat is not None else actor

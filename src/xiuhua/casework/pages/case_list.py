@@ -21,9 +21,8 @@ from xiuhua.casework.ids import row_id
 from xiuhua.casework.models import Case
 from xiuhua.casework.pages import filters, present
 from xiuhua.casework.pages.filters import Filter
-from xiuhua.city import categories, locator, organisations
+from xiuhua.city import categories, locator, organisations, platforms
 from xiuhua.city.access import Actor, requires
-from xiuhua.city.models import Platform
 from xiuhua.ui.parts import Tag
 
 
@@ -47,7 +46,7 @@ def choices(request: HttpRequest) -> dict[str, Any]:
                 (
                     "platform",
                     _("Platform"),
-                    [(p.code, p.title(language)) for p in Platform.objects.order_by("level", "code")],
+                    [(row.code, str(row.name)) for row in platforms.platforms().by_id.values()],
                 ),
             )
         ],
@@ -128,7 +127,7 @@ def case_list(request: HttpRequest) -> HttpResponse:
             "clear_url": reverse("cases") if active or words else "",
             "words": words,
             "sorts": [(s, s.code == sort.code) for s in paging.CASE_SORTS.values() if s.code != "changes"],
-            "total": paging.count(cases),
+            "total_url": f"{reverse('case-count')}?{urlencode(about)}",
             "next_url": f"?{urlencode({**about, 'after': page.next})}" if page.next else "",
             "first_url": f"?{urlencode(about)}" if request.GET.get("after") else "",
             "map_url": f"{reverse('map')}?{query}",
@@ -141,6 +140,15 @@ def case_list(request: HttpRequest) -> HttpResponse:
             "as_of": moments.now(),
         },
     )
+
+
+@requires("case.read")
+@require_safe
+@never_cache
+def count(request: HttpRequest) -> HttpResponse:
+    """How many cases the filters leave, asked for by the list when it stands: counting may take longer than the page."""
+    cases, _active, _words = chosen(request.actor, request)  # type: ignore[attr-defined]
+    return render(request, "ui/parts/total.html", {"total": paging.count(cases)})
 
 
 def sort_of(given: Mapping[str, str]) -> paging.Sort:

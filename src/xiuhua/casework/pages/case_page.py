@@ -38,9 +38,7 @@ _ICONS = {
 
 def find(actor: Actor, number: str) -> Case:
     """The case of a number, if the actor may see it; 404 otherwise, so that numbers tell nothing."""
-    case = (
-        permits.visible(actor).select_related("parent__parent", "platform", "main_case").filter(number=number).first()
-    )
+    case = permits.visible(actor).select_related("parent__parent", "main_case").filter(number=number).first()
     if case is None:
         raise Http404(_("There is no such case, or you may not see it."))
     return case
@@ -57,7 +55,7 @@ def case_page(request: HttpRequest, number: str) -> HttpResponse:
         child.parent = case  # its words are the case's
     answers = {e.pk: _answers(e) for e in events}
     names = _names([case, *children], events, _people_in(rules, events, answers))
-    above = case.parent if case.parent_id and permits.visible(actor).filter(pk=case.parent_id).exists() else None
+    above = case.parent if case.parent is not None and permits.sees(actor, case.parent) else None
     of_cases = [case.pk, *(c.pk for c in children), *([above.pk] if above else ())]
     photos = list(Attachment.objects.filter(case_id__in=of_cases).order_by("id"))
     visited = {e.from_state for e in events} | {e.to_state for e in events}

@@ -6,7 +6,7 @@ import pytest
 from django.db import transaction
 
 from xiuhua.casework import permits, read
-from xiuhua.casework.models import Case
+from xiuhua.casework.models import Case, Party
 from xiuhua.casework.tests.conftest import City
 from xiuhua.city.access import SYSTEM
 
@@ -28,14 +28,22 @@ def test_what_is_not_there(city: City) -> None:
         read.locked(1, "user:1", "web", None)
 
 
-def test_sees_is_visible(city: City) -> None:
-    """Every actor on cases in every kind of hands, a vote and a child among them."""
+@pytest.mark.parametrize("many", (0, permits.MANY))
+def test_sees_is_visible(city: City, monkeypatch: pytest.MonkeyPatch, many: int) -> None:
+    """Every actor on cases in every kind of hands, a vote and a child among them; for who had many cases and who had few."""
+    monkeypatch.setattr(permits, "MANY", many)
+    monkeypatch.setattr(permits, "_known", {})
     city.case()
     case = city.act(city.handled(), "look", collector="collector")
     city.act(city.handled(), "ask_vote", voters=[city.leader.user_id, city.chief.user_id])
     cases = list(Case.objects.all())
     assert len(cases) >= 4 and case.children.exists()
     answers = set()
+    parties = set(Party.objects.values_list("case_id", "organisation_id", "user_id"))
+    for one in cases:
+        who = {(o, None) for o in (one.responsible_org_id, one.holder_org_id)}
+        who |= {(None, u) for u in (one.created_by_id, one.holder_user_id, *(h["user"] for h in one.hands))}
+        assert {(one.pk, *w) for w in who if w != (None, None)} <= parties
     for actor in (SYSTEM, *city.actors.values()):
         for one in cases:
             seen = permits.visible(actor).filter(pk=one.pk).exists()

@@ -6,7 +6,8 @@ import logging
 import threading
 
 import pytest
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from xiuhua.city import memory
 from xiuhua.city.models import TableVersion
@@ -178,3 +179,18 @@ def test_a_real_thread_rebuilds_while_the_old_table_serves(transactional_db):
     table.settle()
     assert table.get() == 2
     assert threads[1] == "xiuhua-memory" != threads[0]
+
+
+def test_one_statement_looks_after_all_tables(transactional_db: None) -> None:
+    """Whichever table is asked first after its second reads the versions of all, and each hears of its own change."""
+    at = [0.0]
+    tables = [memory.Table(f"t{n}", lambda: object(), clock=lambda: at[0], spawn=memory.in_place) for n in range(4)]
+    before = [table.get() for table in tables]
+    TableVersion.objects.create(name="t2", version=9)  # another process changed it
+    at[0] += memory.CHECK_SECONDS
+    with CaptureQueriesContext(connection) as seen:
+        after = [table.get() for table in tables]
+    assert [a is b for a, b in zip(before, after, strict=True)] == [True, True, False, True]
+    assert (
+        len([one for one in seen.captured_queries if "city_tableversion" in one["sql"]]) == 2
+    )  # the look, the rebuild

@@ -239,12 +239,12 @@ class TestOverview:
         chief = desk.who("chief")
         with CaptureQueriesContext(connection) as seen:
             overview.figures(chief, MORNING)
-        assert len(seen) == 9
+        assert len(seen) == 7
         client = browser("chief", "en")
         client.get("/overview/")
         with CaptureQueriesContext(connection) as seen:
             page = words(client.get("/overview/figures/").content.decode())
-        assert len(seen) <= 16
+        assert len(seen) <= 12
         assert "By state" in page and "Being handled" in page and "No worker is at work" in page
 
     def test_figures_are_links_to_what_they_count(self, desk: Desk) -> None:
