@@ -12,6 +12,8 @@ from typing import Any
 
 from django.db import connection
 
+from xiuhua.casework import text_index
+
 
 @contextmanager
 def bare(tables: Sequence[str]) -> Iterator[dict[str, float]]:
@@ -24,6 +26,8 @@ def bare(tables: Sequence[str]) -> Iterator[dict[str, float]]:
     yield told
     began = time.perf_counter()
     _run(make)
+    if connection.vendor == "sqlite" and "casework_case" in tables:
+        text_index.fill(connection)
     told["rebuild_s"] = time.perf_counter() - began
 
 
@@ -45,7 +49,10 @@ def _sqlite(tables: Sequence[str]) -> tuple[list[str], list[str]]:
         tables,
     )
     drop = [f'DROP INDEX "{name}"' for name, _sql in found]
-    return ["PRAGMA foreign_keys = OFF", *drop], [*(sql for _name, sql in found), "PRAGMA foreign_keys = ON", "ANALYZE"]
+    words = text_index.sqlite_triggers() if "casework_case" in tables else {}
+    drop += [f"DROP TRIGGER {name}" for name in words]
+    make = [*(sql for _name, sql in found), *words.values(), "PRAGMA foreign_keys = ON", "ANALYZE"]
+    return ["PRAGMA foreign_keys = OFF", *drop], make
 
 
 def _postgres(tables: Sequence[str]) -> tuple[list[str], list[str]]:

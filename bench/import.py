@@ -1,6 +1,6 @@
 """How fast a file of components is imported, against the database's own bulk load. Prints one JSON object.
 
-    uv run --all-groups python bench/import.py [--rows 200000] [--postgres]
+    bin/xiuhua bench import [--rows 200000] [--postgres]
 
 A temporary database (SQLite; with --postgres a cluster of the bench's own) gets the small city of the tests. A CSV
 with identifiers of 17 digits, owners and positions is received, checked (the dry run), imported in one transaction with
@@ -182,6 +182,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=200_000)
     parser.add_argument("--postgres", action="store_true", help="on a PostgreSQL of its own")
+    parser.add_argument("--json", action="store_true", help="only the result, as one line")
     options = parser.parse_args()
     import bench_pg
 
@@ -193,7 +194,7 @@ def main() -> None:
 
         found = measure(options.rows, Path(folder))
         connection.close()
-    print(json.dumps(found, indent=2))
+    print(json.dumps(found, indent=None if options.json else 1, ensure_ascii=False))
 
 
 if __name__ == "__main__":

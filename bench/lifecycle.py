@@ -1,6 +1,6 @@
 """Life-cycles of a case through the engine, a second: report, file, dispatch, sign for, handle, close (six events).
 
-    python bench/lifecycle.py [--cases 300] [--database-url URL]
+    bin/xiuhua bench lifecycle [--cases 300] [--database-url URL]
 
 Prints JSON for SQLite (synchronous FULL) or the given empty PostgreSQL. ``ratio`` is the time over plain ORM inserts of
 the same number of rows, one transaction per event, in the same run: what checking, chaining and projecting cost.
@@ -54,6 +54,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", type=int, default=300)
     parser.add_argument("--database-url", default="", help="an empty database; SQLite in a temporary folder without")
+    parser.add_argument("--json", action="store_true", help="only the result, as one line")
     options = parser.parse_args()
     with house(options.database_url) as (city, engine):
         from xiuhua.casework import verify
@@ -84,7 +85,7 @@ def main() -> None:
             "plain_orm_s": round(orm, 2),
             "ratio": round(seconds / orm, 2),
         }
-        print(json.dumps(result))
+        print(json.dumps(result, indent=None if options.json else 1))
 
 
 if __name__ == "__main__":

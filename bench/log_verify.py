@@ -1,6 +1,6 @@
 """How fast `xiuhua log verify` reads a big log: events a second, and the share of plain hashing in it.
 
-    python bench/log_verify.py [--events 2000000] [--database-url URL]
+    bin/xiuhua bench log-verify [--events 2000000] [--database-url URL]
 
 Plays one history through the bulk writer's functions, multiplies it with fresh identifiers, salts and digests, loads
 it with one anchor per 100,000 events, verifies, and prints JSON. ``ratio`` is the time of the verification over the

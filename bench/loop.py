@@ -1,6 +1,6 @@
 """Life-cycles of a case a second over HTTP: create, dispatch, handle, close, one search, by eight clients at once.
 
-    .venv/bin/python bench/loop.py [--database-url URL | --sqlite] [--seconds 30] [--concurrency 8] [--json]
+    bin/xiuhua bench loop [--database-url URL | --sqlite] [--seconds 30] [--concurrency 8] [--json]
 
 Client, server, outbox worker and database share this machine. All rules are on: forms, guards, seats and scopes, the throttle,
 two layers of look-up on the ground, three clocks with their timers, personal data sealed, idempotency keys, the chained

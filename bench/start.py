@@ -1,6 +1,6 @@
 """How long a second start takes, and what a server process weighs. Prints one JSON object.
 
-    .venv/bin/python bench/start.py [--database-url URL | --sqlite] [--times 5]
+    bin/xiuhua bench start [--database-url URL | --sqlite] [--times 5]
 
 The database is migrated and empty of cases; files are in the cache of the system and compiled modules on the disk, as
 after any first start. ``run``: `xiuhua run` until it says that it is ready, and until an own request for the log-in page
@@ -93,6 +93,7 @@ def main() -> int:
     parser.add_argument("--database-url", default="", help="an empty PostgreSQL; without, one of the bench's own")
     parser.add_argument("--sqlite", action="store_true", help="SQLite in a temporary folder")
     parser.add_argument("--times", type=int, default=5)
+    parser.add_argument("--json", action="store_true", help="only the result, as one line")
     options = parser.parse_args()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # as bin/run does
     load_before = os.getloadavg()
@@ -122,7 +123,7 @@ def main() -> int:
         "load_before": [round(one, 2) for one in load_before],
         "load_after": [round(one, 2) for one in os.getloadavg()],
     }
-    print(json.dumps(result, indent=1))
+    print(json.dumps(result, indent=None if options.json else 1))
     return 0
 
 

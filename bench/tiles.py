@@ -1,6 +1,6 @@
 """How fast vector tiles are served, against plain GeoJSON of the same box. Prints one JSON object.
 
-    uv run --all-groups python bench/tiles.py [--cases 100000] [--components 200000] [--tiles 12]
+    bin/xiuhua bench tiles [--cases 100000] [--components 200000] [--tiles 12]
 
 A temporary database (XIUHUA_DATABASE_URL, else SQLite) gets the small city of the tests, then copies of one case and
 components strewn over 40 x 40 km with three towns in it. Every figure is a whole request through the middleware, with
@@ -206,6 +206,7 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=100_000)
     parser.add_argument("--components", type=int, default=200_000)
     parser.add_argument("--tiles", type=int, default=12)
+    parser.add_argument("--json", action="store_true", help="only the result, as one line")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         prepare(folder)
@@ -234,7 +235,7 @@ def main() -> None:
             "encode": encoding(),
         }
         connection.close()
-    print(json.dumps(found, indent=2))
+    print(json.dumps(found, indent=None if options.json else 1, ensure_ascii=False))
 
 
 if __name__ == "__main__":

@@ -19,11 +19,12 @@ from xiuhua.rooms import ROOMS
 HOUSE = (
     Command("run", "xiuhua.serve:main", "make everything ready and serve pages, API and worker"),
     Command("doctor", "xiuhua.doctor:main", "say what is configured, reachable and wrong"),
+    Command("bench", "xiuhua.bench:main", "measure how fast the house is: bench NAME [--json]"),
     Command("migrate", "xiuhua.cli:migrate", "bring the database to this version"),
     Command("manage", "xiuhua.cli:manage", "pass the rest to Django's management commands"),
 )
 #: These bring their own environment or want none.
-_BARE = frozenset({"run", "doctor"})
+_BARE = frozenset({"run", "doctor", "bench"})
 
 
 def commands() -> dict[str, Command]:

@@ -1,6 +1,6 @@
 """Where a point is: unit grid, responsibility grid, community, sub-district, county and platform.
 
-All layers lie in memory as STRtrees over the stored shapes (`memory.Table` "ground"); one point and a million
+All layers lie in memory over the stored shapes (`layers.Layer`, `memory.Table` "ground"); one point and a million
 go the same way. A point on an edge belongs to the touching feature with the lowest code. Where a layer has no
 shape for a point (no licensed township boundary exists), the value is read from the grid's code, then from the
 community's. A point outside the city is an answer, not an error.
@@ -11,25 +11,22 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import shapely
-from shapely import STRtree
 
 from xiuhua.city import memory
 from xiuhua.city.codes import CodeError, grid_code
+from xiuhua.city.layers import Codes, Floats, Indexes, Layer
 from xiuhua.city.models import Division, Place, Platform, ResponsibilityGrid, UnitGrid
 from xiuhua.city.whereabouts import PlaceInfo, Places
 from xiuhua.manifest import Text
 
 #: Name of the in-memory table: whoever changes platforms, divisions, grids or places bumps it.
 TABLE_NAME = "ground"
-
-Codes = npt.NDArray[np.str_]
-Floats = npt.NDArray[np.float64]
-Indexes = npt.NDArray[np.intp]
 
 #: Carried boundaries are simplified by up to 300 m and phones err: so far beyond them a place may still be the city's.
 REACH_DEGREES = 0.005  # about 500 m
@@ -77,49 +74,29 @@ class LocatedArrays:
         )
 
 
-class Layer:
-    """Features with a code and a polygon each, sorted by code, so that the lowest index is the lowest code."""
+class _Chain:
+    """A value that is read from the first of several columns that has one. Each column ends with '' for the index -1."""
 
-    def __init__(self, rows: Iterable[tuple[str, bytes | memoryview]]) -> None:
-        ordered = sorted((code, bytes(wkb)) for code, wkb in rows)
-        self.codes: list[str] = [code for code, _ in ordered]
-        self.index: dict[str, int] = {code: place for place, code in enumerate(self.codes)}
-        self.shapes: Any = shapely.from_wkb([wkb for _, wkb in ordered])
-        self.tree = STRtree(self.shapes)
-        shapely.prepare(self.shapes)
-        # The index of a prepared shape is made by its first use: make it here, before threads share it.
-        shapely.intersects(self.shapes, shapely.point_on_surface(self.shapes))
-        #: Indexed by what `find` returns: -1, nothing, is the last entry.
-        self.lookup: Codes = np.array([*self.codes, ""], dtype=np.str_)
+    def __init__(self, *columns: Codes) -> None:
+        self.codes: Codes = np.concatenate(columns)
+        self.filled = self.codes != ""
+        self._has = [column != "" for column in columns]
+        self._starts = np.cumsum([0, *(len(column) for column in columns)])[:-1]
 
-    def __len__(self) -> int:
-        return len(self.codes)
+    def at(self, *indexes: Indexes) -> Indexes:
+        """Where in ``codes`` the value of each row stands, by the row's index in every column."""
+        # One before the start of a column is the '' of the column before it; before the first it is the last of all.
+        found = self._starts[-1] + indexes[-1]
+        for start, has, index in zip(self._starts[-2::-1], self._has[-2::-1], indexes[-2::-1], strict=True):
+            found = np.where(has[index], start + index, found)
+        return found
 
-    def find(self, points: Any) -> Indexes:
-        """Index of the lowest feature that each point lies in or on; -1 for none."""
-        # The tree compares boxes only; its own predicate would prepare the points instead of the shapes.
-        which, feature = self.tree.query(points)
-        hit = shapely.intersects(self.shapes[feature], points[which])
-        lowest = np.full(len(points), len(self), dtype=np.intp)
-        np.minimum.at(lowest, which[hit], feature[hit])
-        lowest[lowest == len(self)] = -1
-        return lowest
-
-    def shape(self, code: str) -> Any | None:
-        place = self.index.get(code)
-        return None if place is None else self.shapes[place]
-
-    def is_near(self, point: Any, degrees: float) -> bool:
-        """Whether a feature lies within so many degrees of the point."""
-        return bool(len(self.tree.query(point, predicate="dwithin", distance=degrees)))
-
-    def touching(self, code: str) -> tuple[str, ...]:
-        """Codes of the features that share an edge or a corner with this one, in order."""
-        place = self.index.get(code)
-        if place is None:
-            return ()
-        near = self.tree.query(self.shapes[place], predicate="intersects")
-        return tuple(self.codes[other] for other in sorted(near) if other != place)
+    def first(self, *indexes: int) -> str:
+        """The value of one row."""
+        for start, has, index in zip(self._starts, self._has, indexes, strict=True):
+            if has[index]:
+                return str(self.codes[start + index])
+        return ""
 
 
 @dataclass(frozen=True)
@@ -144,54 +121,65 @@ class Ground:
         xs, ys = np.asarray(lons, dtype=np.float64).ravel(), np.asarray(lats, dtype=np.float64).ravel()
         if xs.shape != ys.shape:
             raise ValueError(f"{xs.size} longitudes but {ys.size} latitudes")
-        pieces = [
-            self._chunk(xs[start : start + _CHUNK], ys[start : start + _CHUNK])
-            for start in range(0, max(xs.size, 1), _CHUNK)
-        ]
-        if len(pieces) == 1:
-            return pieces[0]
-        names = [one.name for one in fields(LocatedArrays)]
-        return LocatedArrays(*(np.concatenate([getattr(p, name) for p in pieces]) for name in names))
+        columns = (self.grids.lookup, self.responsibility, self._communities.codes, self._streets.codes,
+                   self._counties.codes, self._platforms.codes)  # fmt: skip
+        made = LocatedArrays(*(np.empty(xs.size, column.dtype) for column in columns), np.empty(xs.size, np.bool_))
+        for start in range(0, xs.size, _CHUNK):
+            part = slice(start, start + _CHUNK)
+            places, made.inside_city[part] = self._places_of(xs[part], ys[part])
+            for field, column, place in zip(fields(LocatedArrays), columns, places, strict=False):
+                np.take(column, place, out=getattr(made, field.name)[part], mode="wrap")  # -1 is the '' at the end
+        return made
 
-    def _chunk(self, xs: Floats, ys: Floats) -> LocatedArrays:
-        # A point at infinity stands for what is no position: it lies in nothing.
-        bad = ~(np.isfinite(xs) & np.isfinite(ys))
-        points = shapely.points(np.where(bad, 1e9, xs), np.where(bad, 1e9, ys))
-        grid_at = self.grids.find(points)
-        community_at = self.communities.find(points)
-        community = self._or_prefix(self.communities.lookup[community_at], grid_at, "community")
-        street = self._or_prefix(self.sub_districts.lookup[self.sub_districts.find(points)], grid_at, "street")
-        county = self._or_prefix(self.counties.lookup[self.counties.find(points)], grid_at, "county")
-        street = np.where(street == "", community.astype("U9"), street)
-        county = np.where(county == "", community.astype("U6"), county)
-        inside = (county != "") | (grid_at >= 0)
+    def _places_of(self, xs: Floats, ys: Floats) -> tuple[tuple[Indexes, ...], npt.NDArray[np.bool_]]:
+        """Where in each column the codes of the points stand, and which of them lie inside the city."""
+        grid, community = self.grids.find(xs, ys), self.communities.find(xs, ys)
+        street = self._streets.at(self.sub_districts.find(xs, ys), grid, community, grid)
+        county = self._counties.at(self.counties.find(xs, ys), grid, community, grid)
+        inside = self._counties.filled[county] | (grid >= 0)
         rest = np.flatnonzero(~inside)
-        inside[rest] = self.cities.find(points[rest]) >= 0
-        return LocatedArrays(
-            self.grids.lookup[grid_at],
-            self.responsibility[grid_at],
-            community,
-            street,
+        inside[rest] = self.cities.find(xs[rest], ys[rest]) >= 0
+        platform = self._platforms.at(grid, county, inside.astype(np.intp) - 1)
+        return (grid, grid, self._communities.at(community, grid), street, county, platform), inside
+
+    def locate(self, lon: float, lat: float) -> Located:
+        """As `locate` of the module."""
+        grid, community = self.grids.find_one(lon, lat), self.communities.find_one(lon, lat)
+        county = self._counties.first(self.counties.find_one(lon, lat), grid, community, grid)
+        inside = bool(county) or grid >= 0 or self.cities.find_one(lon, lat) >= 0
+        return Located(
+            str(self.grids.lookup[grid]),
+            str(self.responsibility[grid]),
+            self._communities.first(community, grid),
+            self._streets.first(self.sub_districts.find_one(lon, lat), grid, community, grid),
             county,
-            self._platform(grid_at, county, inside),
+            str(self.grid_platform[grid])
+            or self.county_platform.get(county, "")
+            or (self.city_platform if inside else ""),
             inside,
         )
 
-    def _or_prefix(self, codes: Codes, grid_at: Indexes, part: str) -> Codes:
-        return np.where(codes == "", self.grid_prefixes[part][grid_at], codes)
+    @cached_property
+    def _communities(self) -> _Chain:
+        return _Chain(self.communities.lookup, self.grid_prefixes["community"])
 
-    def _platform(self, grid_at: Indexes, county: Codes, inside: npt.NDArray[np.bool_]) -> Codes:
-        """The grid's platform, else that of the county, else the city's."""
-        found = self.grid_platform[grid_at]
-        rest = found == ""
-        if not rest.any():
-            return found
-        known, back = np.unique(county[rest], return_inverse=True)
-        of_county = np.array([self.county_platform.get(str(code), "") for code in known], dtype=np.str_)[back]
-        others = np.where((of_county == "") & inside[rest], self.city_platform, of_county)
-        filled = np.zeros(len(found), dtype=others.dtype)
-        filled[rest] = others
-        return np.where(rest, filled, found)
+    @cached_property
+    def _streets(self) -> _Chain:
+        by_code = (self.communities.lookup.astype("U9"), self.grid_prefixes["community"].astype("U9"))
+        return _Chain(self.sub_districts.lookup, self.grid_prefixes["street"], *by_code)
+
+    @cached_property
+    def _counties(self) -> _Chain:
+        by_code = (self.communities.lookup.astype("U6"), self.grid_prefixes["community"].astype("U6"))
+        return _Chain(self.counties.lookup, self.grid_prefixes["county"], *by_code)
+
+    @cached_property
+    def _platforms(self) -> _Chain:
+        """The grid's platform, else that of the county, else the city's where the point lies inside."""
+        of_county = np.array(
+            [*(self.county_platform.get(str(code), "") for code in self._counties.codes)], dtype=np.str_
+        )
+        return _Chain(self.grid_platform, of_county, np.array([self.city_platform, ""], dtype=np.str_))
 
     def reaches(self, lon: float, lat: float) -> bool:
         """As `reaches` of the module."""
@@ -288,7 +276,7 @@ def ground() -> Ground:
 
 def locate(lon: float, lat: float) -> Located:
     """Where one point is (degrees, CGCS2000 = WGS 84). Nothing known is ''; raises nothing for odd numbers."""
-    return locate_many([lon], [lat])[0]
+    return ground().locate(lon, lat)
 
 
 def locate_many(lons: Any, lats: Any) -> LocatedArrays:

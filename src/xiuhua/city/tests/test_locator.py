@@ -10,9 +10,10 @@ import shapely
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from xiuhua.city import division_import, locator, memory
+from xiuhua.city import division_import, layers, locator, memory
 from xiuhua.city.grid_import import GridRow, import_rows
-from xiuhua.city.locator import Layer, Located, locate, locate_many
+from xiuhua.city.layers import Layer
+from xiuhua.city.locator import Located, locate, locate_many
 from xiuhua.city.models import Division, Place, Platform, ResponsibilityGrid, UnitGrid
 
 SINCE = date(2026, 1, 1)
@@ -175,7 +176,7 @@ def test_a_layer_finds_the_lowest_touching_code(numbers, x, y):
     shapes = {f"{n:02d}": shapely.box(4 * n, 0, 4 * n + 5, 4) for n in numbers}
     layer = Layer((code, shapely.to_wkb(shape)) for code, shape in shapes.items())
     expected = min((code for code, s in shapes.items() if s.intersects(shapely.Point(x, y))), default="")
-    assert layer.lookup[layer.find(shapely.points([[x, y]]))[0]] == expected
+    assert layer.lookup[layer.find(np.array([float(x)]), np.array([float(y)]))[0]] == expected
 
 
 @pytest.mark.parametrize(
@@ -212,3 +213,28 @@ def test_the_locator_follows_a_new_shape(town):
     assert (report.replaced, report.faults) == (1, [])
     assert locate(*at(3.5, 3.5)).grid == ""
     assert locate(*at(3.2, 3.5)).grid == "421202001003008"
+
+
+corner = st.tuples(st.integers(0, 40), st.integers(0, 40)).map(lambda at: (at[0] / 4, at[1] / 4))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.lists(corner, min_size=3, max_size=7, unique=True), min_size=1, max_size=6),
+    st.sampled_from([4, 25, 400, 1 << 16]),
+    st.sampled_from([1, 5, 40]),
+    st.lists(st.tuples(st.integers(-8, 88), st.integers(-8, 88)).map(lambda at: (at[0] / 8, at[1] / 8)), max_size=60),
+)
+def test_cells_answer_as_the_shapes_do(outlines, coarse, across, places):
+    """Any polygons, with holes and overlaps, under coarse and fine cells; many points share a cell, an edge or a corner."""
+    shapes = [shapely.make_valid(shapely.Polygon(outline), method="structure") for outline in outlines]
+    shapes = [shape.difference(shape.centroid.buffer(0.3, 2)) for shape in shapes if shape.area]
+    shapes = [shape for shape in shapes if shape.geom_type in ("Polygon", "MultiPolygon") and not shape.is_empty]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(layers, "COARSE", coarse)
+        patch.setattr(layers, "CELLS_ACROSS", across)
+        layer = Layer((f"{n:02d}", shapely.to_wkb(shape)) for n, shape in enumerate(shapes))
+    xs, ys = (np.array([float(place[axis]) for place in places]) for axis in (0, 1))
+    expected = [next((n for n, shape in enumerate(shapes) if shape.intersects(shapely.Point(at))), -1) for at in places]
+    assert list(layer.find(xs, ys)) == expected
+    assert [layer.find_one(*at) for at in zip(xs.tolist(), ys.tolist(), strict=True)] == expected
