@@ -55,15 +55,18 @@ def house(database_url: str = "") -> Iterator[tuple[Any, str]]:
 
 @contextmanager
 def serving(*, worker: bool = True) -> Iterator[int]:
-    """Page server and outbox worker as `xiuhua run` starts them, on a free port that is given."""
+    """Page server and outbox worker as `xiuhua run` starts them, on a free port that is given. What they log goes to a file
+    in the data folder, as to the journal in service."""
     from xiuhua import serve
 
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
-    family = [subprocess.Popen(serve.server_command("127.0.0.1", port), start_new_session=True)]
+    commands = [serve.server_command("127.0.0.1", port)]
     if worker:
-        family.append(subprocess.Popen([sys.executable, "-m", "xiuhua.cli", "worker"], start_new_session=True))
+        commands.append([sys.executable, "-m", "xiuhua.cli", "worker"])
+    with open(os.path.join(os.environ["XIUHUA_DATA_DIR"], "bench.log"), "ab") as log:
+        family = [subprocess.Popen(one, start_new_session=True, stdout=log, stderr=log) for one in commands]
     try:
         wait_for(port)
         yield port

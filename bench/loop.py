@@ -1,11 +1,12 @@
 """Life-cycles of a case a second over HTTP: create, dispatch, handle, close, one search, by eight clients at once.
 
-    bin/xiuhua bench loop [--database-url URL | --sqlite] [--seconds 30] [--concurrency 8] [--json]
+    bin/xiuhua bench loop [--database-url URL | --sqlite] [--stored 1000000] [--seconds 30]
 
 Client, server, outbox worker and database share this machine. All rules are on: forms, guards, seats and scopes, the throttle,
 two layers of look-up on the ground, three clocks with their timers, personal data sealed, idempotency keys, the chained
-log. The database is empty at the start. The reference is a bare request of the same server (where is this point, which
-touches no case): ``ratio`` is how many such requests one life-cycle costs.
+log. The database is empty at the start, or holds years of a city (``--stored``, `bench_million`). The reference is a bare
+request of the same server (where is this point, which touches no case): ``ratio`` is how many such requests one life-cycle
+costs.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import Any
 
 import bench_city
 import bench_house
+import bench_million
 import bench_pg
 
 
@@ -107,6 +109,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--database-url", default="", help="an empty PostgreSQL; without, one of the bench's own")
     parser.add_argument("--sqlite", action="store_true", help="SQLite in a temporary folder")
+    parser.add_argument("--stored", type=int, default=0, help="cases, with their events, that are there before")
     parser.add_argument("--seconds", type=float, default=30)
     parser.add_argument("--concurrency", type=int, default=8)
     parser.add_argument("--json", action="store_true", help="only the result, as one line")
@@ -118,6 +121,7 @@ def main() -> int:
             url = stack.enter_context(bench_pg.server())
         engine = stack.enter_context(bench_house.environment(url))
         people = bench_city.load()
+        loaded = bench_million.fill(options.stored, people) if options.stored else {}
         matters = bench_city.matters()
         port = stack.enter_context(bench_house.serving())
         clients = [Client(port, people, random.Random(i)) for i in range(options.concurrency)]  # noqa: S311
@@ -146,7 +150,7 @@ def main() -> int:
     result = {
         "bench": "loop",
         "engine": engine,
-        "cases_before": 0,
+        "cases_before": options.stored,
         "concurrency": options.concurrency,
         "lifecycles_per_s": round(rate, 1),
         "creates_per_s": round(creates / create_seconds, 1),
@@ -156,6 +160,7 @@ def main() -> int:
         "steps": {step: percentiles(found) for step, found in times.items()},
         "faults": sum(len(client.faults) for client in clients),
         "sample_of_chains_verifies": whole,
+        **({"load": loaded} if loaded else {}),
         "load_before": [round(one, 2) for one in load_before],
         "load_after": [round(one, 2) for one in os.getloadavg()],
     }

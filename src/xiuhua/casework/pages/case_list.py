@@ -76,7 +76,7 @@ def chosen_by(actor: Actor, given: Mapping[str, str]) -> tuple[QuerySet[Case], l
     words = search.clean(given.get("q", ""))
     cases = search.search(actor, words).cases if words else permits.visible(actor)
     asked = {**given, "tasks": "1"} if words else given
-    return cases.filter(filters.together(asked, active)).select_related("parent__parent"), active, words
+    return cases.filter(filters.together(asked, active)).prefetch_related("parent__parent"), active, words
 
 
 def tags(request: HttpRequest, active: list[Filter]) -> list[Tag]:

@@ -74,7 +74,7 @@ def inbox(request: HttpRequest) -> HttpResponse:
         Tag(title, f"?state={code}", n, code == state, remove_url="?")
         for code, (title, n) in sorted(states.items(), key=lambda item: -item[1][1])
     ]
-    cases: QuerySet[Case] = waiting.filter(kinds[chosen][1]).select_related("parent__parent")
+    cases: QuerySet[Case] = waiting.filter(kinds[chosen][1]).prefetch_related("parent__parent")
     about = {"inbox": chosen, "state": state}
     here = urlencode({name: value for name, value in (("show", chosen), ("state", state)) if value})
     try:
