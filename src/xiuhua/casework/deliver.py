@@ -15,10 +15,11 @@ import os
 import socket
 import time
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count, takewhile
 from typing import Any
 
+from django.db import connection
 from django.db.models import Exists, F, OuterRef, Q
 from django.utils import translation
 
@@ -31,6 +32,7 @@ from xiuhua.casework.refusal import Refused
 from xiuhua.casework.registry import outbox
 from xiuhua.city.access import SYSTEM
 from xiuhua.city.calendar import calendar_for
+from xiuhua.database import prepared_cursor
 from xiuhua.manifest import Text
 
 log = logging.getLogger("xiuhua.outbox")
@@ -40,6 +42,7 @@ MAX_ATTEMPTS = trouble.MAX_ATTEMPTS
 GIVEN_UP = "given up by"
 ME = f"{socket.gethostname()[:30]}:{os.getpid()}"
 _claims = count(1)
+_WHENEVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 def at_once(keys: list[str]) -> None:
@@ -79,16 +82,10 @@ def run_due(limit: int = 200, goes_on: Callable[[], bool] = lambda: True) -> int
 def deliver(row: Outbox, due: datetime | None = None) -> bool:
     """Claim and deliver one row; False when somebody else has it, or has put it off beyond ``due``."""
     now, claim = moments.now(), f"{ME}:{next(_claims)}"
-    # What killed so many workers is not taken again: the sweep calls it dead.
-    free = Outbox.objects.filter(pk=row.pk, done_at__isnull=True, dead=False, attempts__lt=MAX_ATTEMPTS)
-    if due is not None:
-        free = free.filter(run_at__lte=due)
-    claimed = free.filter(Q(lease_until__isnull=True) | Q(lease_until__lt=now)).update(
-        lease_until=now + LEASE, lease_by=claim, attempts=F("attempts") + 1
-    )
-    if not claimed:
+    attempts = _claim(row.pk, claim, now, due or _WHENEVER)
+    if attempts is None:
         return False
-    row.refresh_from_db(fields=["attempts"])
+    row.attempts = attempts
     mine = Outbox.objects.filter(pk=row.pk, lease_by=claim)
     began = time.perf_counter()
     with request_id.of(str(row.payload.get("request", ""))):
@@ -114,8 +111,35 @@ def deliver(row: Outbox, due: datetime | None = None) -> bool:
             return True
     metrics.DELIVERIES.labels(row.kind, "done").inc()
     metrics.DELIVERY_SECONDS.labels(row.kind).observe(time.perf_counter() - began)
-    mine.update(done_at=moments.now(), lease_until=None, lease_by="", last_error="")
+    _done(row.pk, claim, moments.now())
     return True
+
+
+# Written out, because these two are asked for every effect.
+
+
+def _claim(pk: int, claim: str, now: datetime, due: datetime) -> int | None:
+    """Take a row that is free and due; which attempt this is, None when it is not to be had."""
+    moment = connection.ops.adapt_datetimefield_value
+    with prepared_cursor(connection) as cursor:
+        # What killed so many workers is not taken again: the sweep calls it dead.
+        cursor.execute(
+            "UPDATE casework_outbox SET lease_until = %s, lease_by = %s, attempts = attempts + 1 "
+            "WHERE id = %s AND done_at IS NULL AND NOT dead AND attempts < %s AND run_at <= %s "
+            "AND (lease_until IS NULL OR lease_until < %s) RETURNING attempts",
+            [moment(now + LEASE), claim, pk, MAX_ATTEMPTS, moment(due), moment(now)],
+        )
+        row = cursor.fetchone()
+    return None if row is None else int(row[0])
+
+
+def _done(pk: int, claim: str, now: datetime) -> None:
+    with prepared_cursor(connection) as cursor:
+        cursor.execute(
+            "UPDATE casework_outbox SET done_at = %s, lease_until = NULL, lease_by = '', last_error = '' "
+            "WHERE id = %s AND lease_by = %s",
+            [connection.ops.adapt_datetimefield_value(now), pk, claim],
+        )
 
 
 def retry(row: Outbox, by: str = "system") -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 from django.db import transaction
 
-from xiuhua.casework import moments, trouble, write
+from xiuhua.casework import moments, read, trouble, write
 from xiuhua.casework.models import Case, Event, Outbox
 from xiuhua.casework.registry import outbox
 from xiuhua.city.calendar import calendar_for
@@ -34,14 +34,14 @@ def make(row: Outbox) -> None:
     if row.case_id is None:
         return
     about = str(row.payload.get("about", ""))
-    event = Event.objects.filter(pk=int(row.key.split(":")[1])).first()
-    if event is None or moments.now() - event.at > STALE:
+    case = read.by_id(row.case_id)
+    rules = [rule for rule in rules_for(case).rules if about in (rule.code, rule.when.named)] if case else []
+    event = Event.objects.filter(pk=int(row.key.split(":")[1])).first() if rules else None
+    if case is None or event is None or moments.now() - event.at > STALE:
         return
-    case = Case.objects.select_related("parent", "parent__parent", "main_case").get(pk=row.case_id)
-    for rule in rules_for(case).rules:
-        if about in (rule.code, rule.when.named):
-            for party in people.parties(rule, case):
-                _make(rule, case, event, party)
+    for rule in rules:
+        for party in people.parties(rule, case):
+            _make(rule, case, event, party)
 
 
 def _make(rule: Rule, case: Case, event: Event, party: people.Party) -> None:
