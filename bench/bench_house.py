@@ -6,7 +6,6 @@ import base64
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -14,13 +13,19 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+
+import bench_pg
 
 
 @contextmanager
-def environment(database_url: str = "") -> Iterator[str]:
-    """An empty migrated database; gives the name of the engine. SQLite runs with synchronous FULL, as in service."""
-    with tempfile.TemporaryDirectory(prefix="xiuhua-bench-") as folder:
+def environment(database_url: str = "", within: Path | None = None) -> Iterator[str]:
+    """An empty migrated database; gives the name of the engine. SQLite runs with synchronous FULL, as in service.
+
+    ``within``: the folder in which the data folder is made.
+    """
+    with tempfile.TemporaryDirectory(prefix="xiuhua-bench-", dir=within) as folder:
         os.environ |= {
             "XIUHUA_DATA_DIR": folder,
             "XIUHUA_DATABASE_URL": database_url,
@@ -59,13 +64,11 @@ def serving(*, worker: bool = True) -> Iterator[int]:
     in the data folder, as to the journal in service."""
     from xiuhua import serve
 
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = bench_pg.free_port()
     commands = [serve.server_command("127.0.0.1", port)]
     if worker:
         commands.append([sys.executable, "-m", "xiuhua.cli", "worker"])
-    with open(os.path.join(os.environ["XIUHUA_DATA_DIR"], "bench.log"), "ab") as log:
+    with (Path(os.environ["XIUHUA_DATA_DIR"]) / "bench.log").open("ab") as log:
         family = [subprocess.Popen(one, start_new_session=True, stdout=log, stderr=log) for one in commands]
     try:
         wait_for(port)

@@ -23,8 +23,7 @@ def install() -> None:
     """PostGIS of the PostgreSQL that the benches use; brought by apt where it is missing and we are root."""
     folder = bench_pg.binaries()
     version = folder.parent.name
-    control = f"/usr/share/postgresql/{version}/extension/postgis.control"
-    if os.path.exists(control):
+    if Path(f"/usr/share/postgresql/{version}/extension/postgis.control").exists():
         return
     package = f"postgresql-{version}-postgis-3"
     if os.geteuid() != 0:
@@ -60,7 +59,7 @@ def ask(ground: Any, lons: Any, lats: Any) -> tuple[float, list[tuple[str, ...]]
                 copy.write_row((serial, shapely.to_wkb(point, hex=True)))
         cursor.execute("VACUUM ANALYZE")
         joins = "".join(
-            f" LEFT JOIN LATERAL (SELECT code FROM {name} WHERE ST_Intersects(shape, points.shape)"
+            f" LEFT JOIN LATERAL (SELECT code FROM {name} WHERE ST_Intersects(shape, points.shape)"  # noqa: S608
             f" ORDER BY code LIMIT 1) AS {name} ON true"
             for name in LAYERS
         )

@@ -14,7 +14,6 @@ import argparse
 import json
 import os
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -37,12 +36,6 @@ REFERENCE = (
 SILENT = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def end(process: subprocess.Popen[str]) -> None:
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=30)
@@ -56,7 +49,7 @@ def reference() -> float:
 
 def run() -> tuple[float, float]:
     """Seconds until `xiuhua run` says that it is ready, and until a page came after that."""
-    port, began = free_port(), time.perf_counter()
+    port, began = bench_pg.free_port(), time.perf_counter()
     command = [sys.executable, "-m", "xiuhua.cli", "run", "--port", str(port)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert process.stdout
@@ -72,7 +65,7 @@ def run() -> tuple[float, float]:
 
 def server() -> tuple[float, list[float]]:
     """Seconds until a page server answers, and the resident memory of its processes after that page, MiB."""
-    port, began = free_port(), time.perf_counter()
+    port, began = bench_pg.free_port(), time.perf_counter()
     process = subprocess.Popen(serve.server_command("127.0.0.1", port), text=True, **SILENT)  # type: ignore[call-overload]
     bench_house.wait_for(port, "/login")
     page = time.perf_counter() - began

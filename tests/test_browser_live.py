@@ -114,7 +114,7 @@ def test_the_sound_is_off_until_switched_on(walk: Walk) -> None:
     tried = page.evaluate("window.started")
     number = report(walk.server, 43)
     page.locator(f"tr[data-case='{number}']").wait_for()
-    assert page.evaluate("window.started") > tried
+    page.wait_for_function("n => window.started > n", arg=tried)
     switch.click()
     quiet = page.evaluate("window.started")
     number = report(walk.server, 44)

@@ -32,8 +32,22 @@ def _begin() -> None:
 
 _begin()
 
-from prometheus_client import Counter, Gauge, Histogram, values  # noqa: E402
+from prometheus_client import Counter, Gauge, Histogram, mmap_dict, values  # noqa: E402
 
+
+class _Reserved(mmap_dict.MmapedDict):  # type: ignore[misc]
+    """A file whose room on the disk is taken when it is made. The library leaves holes in it, and a process that counts
+    into a hole of a full disk dies by SIGBUS."""
+
+    def __init__(self, filename: str, read_mode: bool = False) -> None:
+        path = Path(filename)
+        if not read_mode and not (path.exists() and path.stat().st_size):
+            with path.open("ab") as file:
+                os.posix_fallocate(file.fileno(), 0, mmap_dict._INITIAL_MMAP_SIZE)
+        super().__init__(filename, read_mode)
+
+
+values.MmapedDict = _Reserved
 # Containers of one volume have the same process numbers, so the machine's name is part of a file's.
 values.ValueClass = values.MultiProcessValue(lambda: f"{_host()}-{os.getpid()}")
 

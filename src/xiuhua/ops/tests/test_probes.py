@@ -14,6 +14,7 @@ from django.test import Client
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
+from xiuhua import metrics
 from xiuhua.casework import moments, write
 from xiuhua.casework.models import Outbox, WorkerBeat
 from xiuhua.ops import health
@@ -140,3 +141,13 @@ def test_the_page_of_a_failure_tells_the_number(db: None, monkeypatch: pytest.Mo
     monkeypatch.setattr(health, "questions", broken)
     got = Client(raise_request_exception=False).get("/readyz")
     assert got.status_code == 500 and got.headers["X-Request-ID"] in got.content.decode()
+
+
+def test_the_files_of_the_figures_have_no_holes() -> None:
+    """Counting into a hole of a full disk would end the process (SIGBUS)."""
+    metrics.STREAM_TOLD.inc(0)
+    files = list(metrics.folder().glob("*.db"))
+    assert files
+    for file in files:
+        found = file.stat()
+        assert found.st_blocks * 512 >= found.st_size > 0, file.name
