@@ -35,16 +35,24 @@ _begin()
 from prometheus_client import Counter, Gauge, Histogram, mmap_dict, values  # noqa: E402
 
 
+ROOM = 1 << 20  # bytes of a new file: series of all routes, methods and answers fit, so that growth is rare
+
+
 class _Reserved(mmap_dict.MmapedDict):  # type: ignore[misc]
-    """A file whose room on the disk is taken when it is made. The library leaves holes in it, and a process that counts
-    into a hole of a full disk dies by SIGBUS."""
+    """A file whose room on the disk is taken before it is used. The library leaves holes in it, and a process that counts
+    into a hole of a full disk dies by SIGBUS; without room this is an OSError (ENOSPC) instead."""
 
     def __init__(self, filename: str, read_mode: bool = False) -> None:
         path = Path(filename)
         if not read_mode and not (path.exists() and path.stat().st_size):
             with path.open("ab") as file:
-                os.posix_fallocate(file.fileno(), 0, mmap_dict._INITIAL_MMAP_SIZE)
+                os.posix_fallocate(file.fileno(), 0, ROOM)
         super().__init__(filename, read_mode)
+
+    def _init_value(self, key: str) -> None:
+        if self._used + len(key.encode()) + 32 > self._capacity:  # an entry is its key, 4 + 16 bytes and padding
+            os.posix_fallocate(self._f.fileno(), self._capacity, self._capacity)
+        super()._init_value(key)
 
 
 values.MmapedDict = _Reserved

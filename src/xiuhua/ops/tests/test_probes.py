@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -151,3 +152,13 @@ def test_the_files_of_the_figures_have_no_holes() -> None:
     for file in files:
         found = file.stat()
         assert found.st_blocks * 512 >= found.st_size > 0, file.name
+
+
+def test_a_file_of_figures_that_grows_has_no_holes_either(tmp_path: Path) -> None:
+    book = metrics.values.MmapedDict(str(tmp_path / "counter_here-1.db"))
+    before = (tmp_path / "counter_here-1.db").stat().st_size
+    for number in range(before // 200 + 10):  # each entry takes more than 200 bytes
+        book.write_value("x" * 190 + f"{number:08}", 1.0, 0.0)
+    found = (tmp_path / "counter_here-1.db").stat()
+    assert found.st_size == 2 * before and found.st_blocks * 512 >= found.st_size
+    assert sum(value for _key, value, _time in book.read_all_values()) == before // 200 + 10
