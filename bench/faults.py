@@ -33,7 +33,6 @@ import bench_victims
 from drills import Client, Drill, Told
 
 SIZE_MIB = 640
-FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
 JUMPS = ("+0", "+3d", "-3d", "+0")
 
 
@@ -144,14 +143,15 @@ def full_disk(sqlite: bool, seed: int) -> dict[str, Any]:
 
 
 def jumping_clock(sqlite: bool, seed: int) -> dict[str, Any]:
-    if not Path(FAKETIME).exists():
+    library = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
+    if library is None:
         raise SystemExit("libfaketime is not installed (Debian: apt-get install faketime)")
     with ExitStack() as stack:
         database = None if sqlite else stack.enter_context(bench_pg.cluster())
         stack.enter_context(bench_house.environment(database.url if database else ""))
         offset = Path(os.environ["XIUHUA_DATA_DIR"]) / "offset"
         offset.write_text(JUMPS[0])
-        fake = {"LD_PRELOAD": FAKETIME, "FAKETIME_TIMESTAMP_FILE": str(offset), "FAKETIME_CACHE_DURATION": "1"}
+        fake = {"LD_PRELOAD": str(library), "FAKETIME_TIMESTAMP_FILE": str(offset), "FAKETIME_CACHE_DURATION": "1"}
         with load(stack, database, seed, **fake, FAKETIME_DONT_FAKE_MONOTONIC="1") as (_port, drill, told):
             from xiuhua.casework.models import Event
 

@@ -2,6 +2,7 @@
 # front-end files, made from the lock files, remade only when those change.
 #
 #   setup_python [dev]   .venv from uv.lock (dev: with the tools of tests and checks)
+#   setup_messages       the compiled translations
 #   setup_front          src/xiuhua/ui/static/vendor from package-lock.json
 
 set -eu
@@ -81,6 +82,16 @@ setup_python() {
     (cd "$ROOT" && "$uv" sync --frozen --inexact --quiet --python "$(find_python)" $groups) ||
         die "uv could not make the Python environment (see above)"
     printf '%s\n' "$stamp" >"$VENV/.stamp-$kind"
+}
+
+# Translations as the programs read them; cheap when none is older than its source.
+setup_messages() {
+    for po in "$ROOT"/src/xiuhua/*/locale/*/LC_MESSAGES/*.po; do
+        [ "${po%.po}.mo" -nt "$po" ] || {
+            "$PY" -m xiuhua.messages compile >/dev/null || die "the translations could not be compiled (see above)"
+            return 0
+        }
+    done
 }
 
 have_node() { command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1; }

@@ -336,7 +336,7 @@ def locate(
     lat: Annotated[float, Query(ge=-1e9, le=1e9, allow_inf_nan=False)],
     datum: Annotated[DatumName, Query()] = "wgs84",
 ) -> dict[str, Any]:
-    """Grid, community, sub-district, county and platform of one point. Outside the city is an answer too."""
+    """Grids, community, sub-district, county and platform of one point. Outside the city is an answer too."""
     x, y = coordinates.to_wgs84(lon, lat, datum)
     found = locator.locate(x, y)
     codes = {part: getattr(found, part) for part in _PARTS}
