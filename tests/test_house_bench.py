@@ -43,7 +43,9 @@ def test_what_cannot_be_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 
 def _run(name: str, *options: str) -> dict[str, Any]:
     """What a benchmark of the tree prints; on the engine of these tests where it has a choice."""
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("XIUHUA_", "DJANGO_", "PROM"))}
+    environment = {
+        key: value for key, value in os.environ.items() if not key.startswith(("XIUHUA_", "DJANGO_", "PROM"))
+    }
     done = subprocess.run(
         [sys.executable, bench.FOLDER / f"{name.replace('-', '_')}.py", "--json", *options],
         capture_output=True, text=True, check=False, env=environment,

@@ -18,6 +18,7 @@ from xiuhua import cli, manifest, serve
 from xiuhua.env import PREFIX, Env
 
 DEPLOY = Path(__file__).resolve().parent.parent / "deploy"
+SOURCES = DEPLOY.parent / "src/xiuhua"
 UNITS = sorted((DEPLOY / "systemd").iterdir())
 PROGRAM = "/opt/xiuhua/bin/xiuhua"
 systemd = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd-analyze on this machine")
@@ -34,6 +35,14 @@ def options_known(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
             manifest.load(command.target)(["--help"])
         told = capsys.readouterr().out
         assert [word for word in rest if word.startswith("--") and word not in told] == []
+
+
+def test_every_command_that_reads_options_can_be_called() -> None:
+    """A command that no room lists is written but nobody can call it."""
+    sources = "\n".join(path.read_text("utf-8") for path in SOURCES.rglob("*.py"))
+    written = set(re.findall(r'prog="xiuhua ([a-z0-9 -]+)"', sources))
+    assert "calendar load" in written
+    assert written <= set(cli.commands())
 
 
 def unit_commands() -> list[list[str]]:

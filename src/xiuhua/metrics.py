@@ -34,11 +34,10 @@ _begin()
 
 from prometheus_client import Counter, Gauge, Histogram, mmap_dict, values  # noqa: E402
 
-
 ROOM = 1 << 20  # bytes of a new file: series of all routes, methods and answers fit, so that growth is rare
 
 
-class _Reserved(mmap_dict.MmapedDict):  # type: ignore[misc]
+class _Reserved(mmap_dict.MmapedDict):
     """A file whose room on the disk is taken before it is used. The library leaves holes in it, and a process that counts
     into a hole of a full disk dies by SIGBUS; without room this is an OSError (ENOSPC) instead."""
 
@@ -55,7 +54,7 @@ class _Reserved(mmap_dict.MmapedDict):  # type: ignore[misc]
         super()._init_value(key)
 
 
-values.MmapedDict = _Reserved
+values.MmapedDict = _Reserved  # type: ignore[misc]
 # Containers of one volume have the same process numbers, so the machine's name is part of a file's.
 values.ValueClass = values.MultiProcessValue(lambda: f"{_host()}-{os.getpid()}")
 

@@ -26,7 +26,7 @@ TEXTS = ("title", "description", "address")
 COMMON = 20_000
 DROP_FUNCTIONS = "DROP FUNCTION IF EXISTS casework_grams(text), casework_grams(text, text, text)"
 #: SQLite: rewrites the table of pairs as one part, without what was taken from it.
-JOIN_PARTS = f"INSERT INTO {TABLE}({TABLE}) VALUES ('optimize')"
+JOIN_PARTS = f"INSERT INTO {TABLE}({TABLE}) VALUES ('optimize')"  # noqa: S608
 _ASCII_LOWER = str.maketrans({chr(c): chr(c + 32) for c in range(ord("A"), ord("Z") + 1)})
 
 

@@ -114,7 +114,9 @@ class _Cells:
             return
         self._mark(shapes, size.min())
         touched = np.flatnonzero(self.table == _TOUCHED)
-        corners = np.stack(np.unravel_index(np.arange(len(self.table)), (self.rows, self.columns))[::-1], axis=1)
+        corners: Floats = np.stack(
+            np.unravel_index(np.arange(len(self.table)), (self.rows, self.columns))[::-1], axis=1
+        ).astype(np.float64)
         self._fill(self.table.reshape(self.rows, self.columns), corners, 1, exact)
         bounds = shapely.bounds(shapes)
         usual = np.median(np.minimum(bounds[:, 2] - bounds[:, 0], bounds[:, 3] - bounds[:, 1]))

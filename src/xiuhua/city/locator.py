@@ -123,7 +123,8 @@ class Ground:
             raise ValueError(f"{xs.size} longitudes but {ys.size} latitudes")
         columns = (self.grids.lookup, self.responsibility, self._communities.codes, self._streets.codes,
                    self._counties.codes, self._platforms.codes)  # fmt: skip
-        made = LocatedArrays(*(np.empty(xs.size, column.dtype) for column in columns), np.empty(xs.size, np.bool_))
+        empty: list[Any] = [np.empty(xs.size, kind) for kind in (*(column.dtype for column in columns), np.bool_)]
+        made = LocatedArrays(*empty)
         for start in range(0, xs.size, _CHUNK):
             part = slice(start, start + _CHUNK)
             places, made.inside_city[part] = self._places_of(xs[part], ys[part])

@@ -21,6 +21,11 @@ ROOM = Manifest(
         Command("ground import", "xiuhua.city.ground_import:main", "import divisions, grids, places, components"),
         Command("categories import", "xiuhua.city.category_commands:import_main", "import category schemes"),
         Command("categories gaps", "xiuhua.city.category_commands:gaps_main", "list what a scheme lacks"),
+        Command(
+            "calendar load", "xiuhua.city.calendar_load:main", "load the yearly notice of holidays and swapped days"
+        ),
+        Command("calendar hours", "xiuhua.city.calendar_load:hours_main", "load office hours by season"),
+        Command("calendar show", "xiuhua.city.calendar_load:show_main", "show the work calendar of a year"),
         Command("organisations import", "xiuhua.city.organisations:main", "import units and posts"),
         Command("duties import", "xiuhua.city.duties:main", "import duties: class and area to unit"),
     ),
