@@ -29,6 +29,8 @@ _DECIMAL = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,9})?")
 _DATE = re.compile(r"([0-9]{4})[-/.年]([0-9]{1,2})[-/.月]([0-9]{1,2})日?")
 _MOBILE = re.compile(r"1[3-9][0-9]{9}")
 _LANDLINE = re.compile(r"(0[0-9]{2,3}-?)?[2-9][0-9]{6,7}(-[0-9]{1,6})?|[48]00-?[0-9]{3}-?[0-9]{4}|1[0-9]{2,4}")
+#: Of any other country, as E.164 has it: + and the country code. Mainland numbers keep their national form.
+_ABROAD = re.compile(r"\+(?!86)[1-9][0-9]{6,14}")
 
 
 class Bad(ValueError):
@@ -208,7 +210,9 @@ def _phone(item: Field, raw: Any, today: date) -> str:
         return digits
     if _LANDLINE.fullmatch(word):
         return word
-    raise Bad(_("This is not a telephone number of mainland China."))
+    if _ABROAD.fullmatch(abroad := re.sub(r"[-.()]", "", word)):
+        return abroad
+    raise Bad(_("This is no telephone number: give one of mainland China, or one with + and its country code."))
 
 
 def _person_name(item: Field, raw: Any, today: date) -> str:

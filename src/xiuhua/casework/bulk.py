@@ -59,8 +59,8 @@ class Loaded:
     refused: list[tuple[int, int, Refusal]] = field(default_factory=list)
 
 
-def load(histories: Iterable[History], *, batch: int = BATCH) -> Loaded:
-    """Play and write histories, ``batch`` in a transaction."""
+def load(histories: Iterable[History], *, batch: int = BATCH, settled: datetime | None = None) -> Loaded:
+    """Play and write histories, ``batch`` in a transaction. ``settled``: see `kept_up`; None keeps every effect."""
     loaded, source, place = Loaded(), iter(histories), 0
     while chunk := list(islice(source, batch)):
         numbers = reserve(Counter(map(prefix_of, chunk)))
@@ -76,7 +76,7 @@ def load(histories: Iterable[History], *, batch: int = BATCH) -> Loaded:
             place += 1
         document = write.Document()
         for family in played:
-            family.write(document)
+            family.write(document, settled)
         with transaction.atomic():
             write.apply(document)
         loaded.cases += len(document.rows["new_cases"])
@@ -114,6 +114,19 @@ def reserve(wanted: Mapping[str, int]) -> dict[str, Iterator[str]]:
     return numbers
 
 
+def kept_up(rows: Iterable[dict[str, Any]], cases: Mapping[int, Case], until: datetime) -> list[dict[str, Any]]:
+    """Outbox rows as if the worker had kept up ``until`` then: what was due is delivered, or not there at all for a case
+    that has ended (the sweep would have removed it)."""
+    kept = []
+    for row in rows:
+        if row["run_at"] > until:
+            kept.append(row)
+        elif row["case_id"] is not None and cases[row["case_id"]].open:
+            done = {"done_at": row["done_at"] or row["run_at"], "attempts": max(1, row["attempts"])}
+            kept.append({**row, **done})
+    return kept
+
+
 class Family:
     """A case and its children while their history is played."""
 
@@ -138,12 +151,14 @@ class Family:
             except Refused as refused:
                 raise RefusedAt(place, refused.refusal) from refused
 
-    def write(self, document: write.Document) -> None:
+    def write(self, document: write.Document, settled: datetime | None = None) -> None:
         """Add all rows; a case stands in its last form only."""
         for case in self.cases.values():
             document.add("new_cases", **write.case_row(case))
         for part, rows in self.rows.items():
-            if part not in ("new_cases", "cases"):
+            if part == "outbox" and settled is not None:
+                document.rows[part] += kept_up(rows.values(), self.cases, settled)
+            elif part not in ("new_cases", "cases"):
                 document.rows[part] += rows.values()
 
     # --- the engine's two doors, without their transactions -----------------------------------------------------

@@ -70,8 +70,7 @@ class Filling:
 
 @dataclass(frozen=True)
 class Pattern:
-    """``settled``: until when the worker is taken to have kept up: what was due by then is written as delivered, or not
-    at all for a case that has ended (the sweep would have removed it)."""
+    """``settled``: until when the worker is taken to have kept up, as `bulk.kept_up` says."""
 
     history: bulk.History
     blanks: tuple[Blank, ...] = ()
@@ -185,17 +184,8 @@ class Press:
         return len(self.rows["events"])
 
     def _settle(self, family: bulk.Family) -> None:
-        until = self.pattern.settled
-        if until is None:
-            return
-        kept = []
-        for row in self.rows["outbox"]:
-            if row["run_at"] > until:
-                kept.append(row)
-            elif row["case_id"] is not None and family.cases[row["case_id"]].open:
-                done = {"done_at": row["done_at"] or row["run_at"], "attempts": max(1, row["attempts"])}
-                kept.append({**row, **done})
-        self.rows["outbox"] = kept
+        if self.pattern.settled is not None:
+            self.rows["outbox"] = bulk.kept_up(self.rows["outbox"], family.cases, self.pattern.settled)
 
     def _name(self, number: str) -> None:
         names = self._names = _Names()

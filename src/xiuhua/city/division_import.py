@@ -81,7 +81,7 @@ def import_city(folder: Path = XIANNING) -> ImportedCity:
     Raises OSError for a missing file, ValueError (or its kin) for one that cannot be read.
     """
     platforms = yaml.safe_load((folder / "platforms.yaml").read_text(encoding="utf-8"))
-    _platforms(platforms["platforms"])
+    write_platforms(platforms["platforms"])
     province = platforms["province"]
     rows = [
         Division(code=province["code"], name=province["zh"], name_en=province["en"], kind_zh="省", source="GB/T 2260")
@@ -94,12 +94,13 @@ def import_city(folder: Path = XIANNING) -> ImportedCity:
         rows.append(Division(code=row["code"], name=row["name"], kind_zh=kind, source=SOURCE))
     for row in _csv(folder / "villages.csv"):
         rows.append(Division(code=row["code"], name=row["name"], kind_zh=_village_kind(row["code"]), source=SOURCE))
-    _divisions(rows)
+    write_divisions(rows)
     memory.bump(TABLE_NAME)
     return ImportedCity(Platform.objects.count(), Division.objects.count(), len(boundaries))
 
 
-def _platforms(rows: Iterable[dict[str, str]]) -> None:
+def write_platforms(rows: Iterable[dict[str, str]]) -> None:
+    """Platforms by code, those above before those below."""
     for row in rows:
         values = {
             "name": row["zh"],
@@ -147,7 +148,7 @@ def _village_kind(code: str) -> str:
     return "社区" if number < 200 else "村" if number < 400 else "类似村级单位"
 
 
-def _divisions(rows: list[Division]) -> None:
+def write_divisions(rows: list[Division]) -> None:
     """Write level by level, so that every parent stands before its children."""
     by_level: dict[str, list[Division]] = {level: [] for level in Division.Level.values}
     for row in rows:

@@ -136,8 +136,7 @@ def import_profile(path: Path = SAMPLE, city: str = "") -> int:
     if faults:
         raise ProfileError(dict.fromkeys(faults))
     with transaction.atomic():
-        _store(profile, rows)
-        memory.bump(TABLE_NAME)
+        store(rows, sample=profile.sample)
     return len(rows)
 
 
@@ -248,7 +247,9 @@ def _replace(basis: TextData, words: dict[str, tuple[str, str]]) -> Text:
 _KEY = ("platform", "scheme", "kind", "class_prefix", "division_prefix", "organisation", "valid_from")
 
 
-def _store(profile: Profile, rows: list[Duty]) -> None:
+def store(rows: list[Duty], *, sample: bool) -> None:
+    """Write a whole profile: its rows are updated in place, other rows of its kind on its platforms are ended."""
+    memory.bump(TABLE_NAME)
     Duty.objects.bulk_create(
         rows,
         update_conflicts=True,
@@ -259,7 +260,7 @@ def _store(profile: Profile, rows: list[Duty]) -> None:
     kept = {tuple(getattr(row, f"{n}_id" if n in ("platform", "organisation") else n) for n in _KEY) for row in rows}
     fields = [f"{n}_id" if n in ("platform", "organisation") else n for n in _KEY]
     standing = Duty.objects.filter(
-        sample=profile.sample, platform__in={row.platform_id for row in rows}, valid_until__isnull=True
+        sample=sample, platform__in={row.platform_id for row in rows}, valid_until__isnull=True
     )
     gone = [pk for pk, *key in standing.values_list("pk", *fields) if tuple(key) not in kept]
     Duty.objects.filter(pk__in=gone).update(valid_until=timezone.localdate() - timedelta(days=1))

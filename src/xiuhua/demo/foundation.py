@@ -10,7 +10,7 @@ from importlib import resources
 
 import yaml
 from django.db import transaction
-from pydantic import BaseModel, ConfigDict
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from xiuhua.casework import library
 from xiuhua.city import category_import, duty_import, grid_maker, ground_import, memory, organisation_import
@@ -22,11 +22,11 @@ SINCE = date(2026, 1, 1)
 
 
 class Person(BaseModel):
-    """One account of the demo: `post` is a post's code, ``platform`` a platform's."""
+    """One account: ``zh`` (or ``name``) is shown, `post` is a post's code, ``platform`` a platform's."""
 
     model_config = ConfigDict(extra="forbid")
     username: str
-    zh: str
+    zh: str = Field(validation_alias=AliasChoices("zh", "name"))
     post: str
     platform: str = CITY
     shown: bool = False
@@ -57,19 +57,26 @@ def load(*, password: str | None = None) -> None:
 
 
 @transaction.atomic
-def accounts(wanted: Iterable[Person], password: str | None) -> None:
-    """Accounts with their posts. Without a password nobody can log in with one."""
+def accounts(wanted: Iterable[Person], password: str | None, *, since: date = SINCE, language: str = "") -> None:
+    """Accounts with their posts. Without a password nobody can log in with one; an account that stands keeps its own.
+
+    ``language``: what new accounts read, '' for what their browsers ask.
+    """
     platforms = {p.code: p for p in Platform.objects.all()}
     posts = {p.code: p for p in Post.objects.all()}
     units = {o.pk: o for o in Organisation.objects.all()}
     sealed: str | None = None
     for person in wanted:
         post = posts[person.post]
-        user = User.objects.filter(username=person.username).first() or User(username=person.username)
+        user = User.objects.filter(username=person.username).first() or User(
+            username=person.username, language=language
+        )
         user.display_name = person.zh
         user.platform = platforms[person.platform]
         user.organisation = units.get(post.organisation_id or 0)
-        if password is None:
+        if user.pk is not None:
+            pass
+        elif password is None:
             user.set_unusable_password()
         elif sealed is None:
             user.set_password(password)
@@ -77,7 +84,7 @@ def accounts(wanted: Iterable[Person], password: str | None) -> None:
         else:
             user.password = sealed
         user.save()
-        Appointment.objects.get_or_create(user=user, post=post, since=SINCE)
+        Appointment.objects.get_or_create(user=user, post=post, since=since)
 
 
 def actor(username: str) -> Actor:
