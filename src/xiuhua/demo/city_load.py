@@ -76,7 +76,7 @@ def load(folder: CityFolder) -> LoadedCity:
             _procedures(folder)
             password = os.environ.get("XIUHUA_DEMO_PASSWORD")
             language = LANGUAGES[folder.form.language]
-            foundation.accounts(folder.people, password, since=folder.form.since, language=language)
+            foundation.accounts(folder.people, password, since=folder.form.since, language=language, keep=True)
     finally:
         memory.forget()
     cases = city_cases.load(folder, platform)

@@ -57,10 +57,12 @@ def load(*, password: str | None = None) -> None:
 
 
 @transaction.atomic
-def accounts(wanted: Iterable[Person], password: str | None, *, since: date = SINCE, language: str = "") -> None:
-    """Accounts with their posts. Without a password nobody can log in with one; an account that stands keeps its own.
+def accounts(
+    wanted: Iterable[Person], password: str | None, *, since: date = SINCE, language: str = "", keep: bool = False
+) -> None:
+    """Accounts with their posts. Without a password nobody can log in with one.
 
-    ``language``: what new accounts read, '' for what their browsers ask.
+    ``language``: what new accounts read, '' for what their browsers ask. ``keep``: accounts that stand keep their password.
     """
     platforms = {p.code: p for p in Platform.objects.all()}
     posts = {p.code: p for p in Post.objects.all()}
@@ -74,7 +76,7 @@ def accounts(wanted: Iterable[Person], password: str | None, *, since: date = SI
         user.display_name = person.zh
         user.platform = platforms[person.platform]
         user.organisation = units.get(post.organisation_id or 0)
-        if user.pk is not None:
+        if keep and user.pk is not None:
             pass
         elif password is None:
             user.set_unusable_password()
